@@ -1,0 +1,225 @@
+"""The wire records: one class each, with its parse and its encode side by side.
+
+A record is one JSON object, UTF-8, without newlines inside. Every record carries `v` (schema version), `kind`,
+`source`, `event_ms` (when it happened) and `fetched_ms` (when we received it), both in milliseconds since the epoch, UTC.
+Prices are in the instrument's currency, as printed (never adjusted); volumes are in shares, contracts or coins.
+"""
+
+import json
+import math
+from dataclasses import MISSING, dataclass, fields
+from types import UnionType
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+
+from market.errors import Reason, Rejected
+from market.timeframes import TIMEFRAMES
+
+SCHEMA_VERSION = 1
+MAX_RECORD_BYTES = 16_384
+SESSIONS = ("regular", "ext")
+ACTIONS = ("split", "dividend")
+
+# A provider's row is believed to be complete only when it ended this long before it was fetched.
+PROVIDER_SETTLE_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What every record has. Subclasses add their fields and `check` their values."""
+
+    kind: ClassVar[str] = ""
+
+    source: str
+    event_ms: int
+    fetched_ms: int
+
+    def encode(self) -> bytes:
+        """The record as it goes to Kafka; fields that are None are left out."""
+        body: dict[str, Any] = {"v": SCHEMA_VERSION, "kind": self.kind}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                body[field.name] = value
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+
+    @classmethod
+    def parse(cls, body: dict[str, Any]) -> Self:
+        """The record in a decoded JSON object. Unknown fields are ignored, so that fields can be added.
+
+        Raises `Rejected`: a field is missing, has the wrong type, or a value that `check` refuses.
+        """
+        symbol = str(body.get("symbol", ""))
+        values: dict[str, Any] = {}
+        for name, (kind, required) in FIELD_TYPES[cls].items():
+            value = body.get(name)
+            if value is None:
+                if required:
+                    raise Rejected(Reason.MISSING_FIELD, name, symbol)
+                continue
+            if kind is float and type(value) is int:
+                value = float(value)
+            if type(value) is not kind:
+                raise Rejected(Reason.WRONG_TYPE, f"{name}={value!r} is not {kind.__name__}", symbol)
+            values[name] = value
+        record = cls(**values)
+        record.check()
+        return record
+
+    def check(self) -> None:
+        """Raises `Rejected` when a value cannot be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick(Record):
+    """A trade or quote update. `day_volume` is cumulative since the session's open; None where there is none."""
+
+    kind: ClassVar[str] = "tick"
+
+    symbol: str
+    price: float
+    day_volume: int | None = None
+    session: str = "regular"
+    day_high: float | None = None
+    day_low: float | None = None
+    previous_close: float | None = None
+
+    def check(self) -> None:
+        for name in ("price", "day_high", "day_low", "previous_close"):
+            check_price(name, getattr(self, name), self.symbol)
+        check_volume("day_volume", self.day_volume, self.symbol)
+        check_choice("session", self.session, SESSIONS, self.symbol)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar(Record):
+    """A provider's bar. `event_ms` is its start; `is_complete` as `is_complete_row` says, `session_date` ISO 8601."""
+
+    kind: ClassVar[str] = "bar"
+
+    symbol: str
+    timeframe: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None = None
+    session: str = "regular"
+    session_date: str
+    is_complete: bool
+
+    def check(self) -> None:
+        if self.timeframe not in TIMEFRAMES:
+            raise Rejected(Reason.UNKNOWN_TIMEFRAME, f"timeframe={self.timeframe!r}", self.symbol)
+        for name in ("open", "high", "low", "close"):
+            check_price(name, getattr(self, name), self.symbol)
+        if not self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high:
+            detail = f"open={self.open} high={self.high} low={self.low} close={self.close}"
+            raise Rejected(Reason.BAD_RANGE, detail, self.symbol)
+        check_volume("volume", self.volume, self.symbol)
+        check_choice("session", self.session, SESSIONS, self.symbol)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock(Record):
+    """"`source` is complete through `event_ms`", written to every partition; the feed has no hole since `since_ms`."""
+
+    kind: ClassVar[str] = "clock"
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action(Record):
+    """A split (`value` = new shares for an old one) or a dividend (`value` in currency a share) on `event_ms`' session."""
+
+    kind: ClassVar[str] = "action"
+
+    symbol: str
+    action: str
+    value: float
+
+    def check(self) -> None:
+        check_choice("action", self.action, ACTIONS, self.symbol)
+        check_price("value", self.value, self.symbol)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter(Record):
+    """What ingestion refused, on its own topic: `reason` is a `Reason`, `payload` the original (base64 of its bytes).
+
+    `content_hash` is the SHA-256 of the original in hex: the same bad answer is one dead letter, however often it came.
+    """
+
+    kind: ClassVar[str] = "dead_letter"
+
+    symbol: str
+    reason: str
+    detail: str
+    payload: str
+    content_hash: str
+
+
+KINDS: dict[str, type[Record]] = {cls.kind: cls for cls in (Tick, Bar, Clock, Action, DeadLetter)}
+
+
+def _field_types(cls: type[Record]) -> dict[str, tuple[type, bool]]:
+    """Field name → (JSON type, required) of a record class."""
+    hints = get_type_hints(cls)
+    types: dict[str, tuple[type, bool]] = {}
+    for field in fields(cls):
+        hint = hints[field.name]
+        if get_origin(hint) is UnionType:
+            hint = next(arg for arg in get_args(hint) if arg is not type(None))
+        types[field.name] = (hint, field.default is MISSING)
+    return types
+
+
+FIELD_TYPES: dict[type[Record], dict[str, tuple[type, bool]]] = {cls: _field_types(cls) for cls in KINDS.values()}
+
+
+def decode(payload: bytes) -> Record:
+    """The record in a Kafka value. Raises `Rejected` with the reason; never anything else."""
+    if len(payload) > MAX_RECORD_BYTES:
+        raise Rejected(Reason.OVERSIZED, f"{len(payload)} bytes, at most {MAX_RECORD_BYTES}")
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError as error:
+        raise Rejected(Reason.NOT_UTF8, str(error)) from error
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Rejected(Reason.NOT_JSON, str(error)) from error
+    if not isinstance(body, dict):
+        raise Rejected(Reason.NOT_JSON, f"a JSON object was expected, not {type(body).__name__}")
+    if body.get("v") != SCHEMA_VERSION:
+        raise Rejected(Reason.WRONG_VERSION, f"v={body.get('v')!r}, expected {SCHEMA_VERSION}", str(body.get("symbol", "")))
+    kind = body.get("kind")
+    cls = KINDS.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise Rejected(Reason.UNKNOWN_KIND, f"kind={kind!r}", str(body.get("symbol", "")))
+    return cls.parse(body)
+
+
+def is_complete_row(ts_ms: int, end_ms: int, fetched_ms: int, *, aligned: bool, last_of_open_session: bool) -> bool:
+    """Whether a provider's row is its final word: aligned, ended a settling time ago, not the row still in progress."""
+    return aligned and not last_of_open_session and ts_ms < end_ms <= fetched_ms - PROVIDER_SETTLE_MS
+
+
+def round_price(price: float, precision: int) -> float:
+    """The price at the instrument's precision (decimal places); float32 noise of the provider's wire goes here."""
+    return round(price, precision)
+
+
+def check_price(name: str, value: float | None, symbol: str) -> None:
+    if value is not None and not (math.isfinite(value) and 0.0 < value < 1e9):
+        raise Rejected(Reason.BAD_PRICE, f"{name}={value!r}", symbol)
+
+
+def check_volume(name: str, value: float | None, symbol: str) -> None:
+    if value is not None and not (math.isfinite(value) and 0 <= value < 2**53):
+        raise Rejected(Reason.BAD_VOLUME, f"{name}={value!r}", symbol)
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...], symbol: str) -> None:
+    if value not in choices:
+        raise Rejected(Reason.WRONG_TYPE, f"{name}={value!r} is not one of {', '.join(choices)}", symbol)
