@@ -1,0 +1,1 @@
+"""The database: roles, migrations (run by Alembic, which keeps the ledger) and the schema that readers rely on."""

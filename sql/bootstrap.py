@@ -1,0 +1,64 @@
+"""Roles and databases, made once by a superuser; harmless when made already."""
+
+import os
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import make_dsn, parse_dsn
+
+ROLES = ("candlestream_migrator", "candlestream_writer", "candlestream_reader", "candlestream_airflow")
+AIRFLOW_DATABASE = "airflow"
+
+
+def passwords(pgpass: Path) -> dict[str, str]:
+    """Role → password, from a libpq password file (host:port:database:user:password, a line each).
+
+    Raises `KeyError` naming the roles of the platform that have no line.
+    """
+    found = {}
+    for line in pgpass.read_text().splitlines():
+        if line and not line.startswith("#"):
+            _, _, _, user, password = line.split(":", 4)
+            found[user] = password
+    missing = [role for role in ROLES if role not in found]
+    if missing:
+        raise KeyError(f"no password for {', '.join(missing)} in {pgpass}")
+    return found
+
+
+def bootstrap(admin_url: str, migrator_url: str) -> None:
+    """Roles with their passwords, the platform's database (the migrator's) and Airflow's own, each with its owner."""
+    secrets = passwords(Path(os.environ["PGPASSFILE"]))
+    connection = psycopg2.connect(admin_url)
+    connection.autocommit = True  # CREATE DATABASE runs in no transaction
+    with connection.cursor() as cursor:
+        for role in ROLES:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+            verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
+            statement = sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, sql.Identifier(role), sql.Literal(secrets[role]))
+            cursor.execute(statement)
+        database = parse_dsn(migrator_url)["dbname"]
+        for name, owner in ((database, "candlestream_migrator"), (AIRFLOW_DATABASE, "candlestream_airflow")):
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if not cursor.fetchone():
+                statement = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+                cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(owner)))
+    connection.close()
+    harden(make_dsn(admin_url, dbname=database), database)
+
+
+def harden(admin_dsn: str, database: str) -> None:
+    """Only the platform's roles may connect, all of them speak UTC, and a reader's runaway query ends by itself."""
+    connection = psycopg2.connect(admin_dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        name = sql.Identifier(database)
+        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+        for role in ROLES:
+            cursor.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(role)))
+        cursor.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO candlestream_migrator").format(name))
+        cursor.execute(sql.SQL("ALTER DATABASE {} SET timezone TO 'UTC'").format(name))
+        cursor.execute("ALTER ROLE candlestream_reader SET statement_timeout TO '15s'")
+        cursor.execute("ALTER ROLE candlestream_reader SET default_transaction_read_only TO on")
+    connection.close()
