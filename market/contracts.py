@@ -121,7 +121,7 @@ class Bar(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock(Record):
-    """"`source` is complete through `event_ms`", written to every partition; the feed has no hole since `since_ms`."""
+    """ "`source` is complete through `event_ms`", written to every partition; the feed has no hole since `since_ms`."""
 
     kind: ClassVar[str] = "clock"
 
@@ -192,7 +192,9 @@ def decode(payload: bytes) -> Record:
     if not isinstance(body, dict):
         raise Rejected(Reason.NOT_JSON, f"a JSON object was expected, not {type(body).__name__}")
     if body.get("v") != SCHEMA_VERSION:
-        raise Rejected(Reason.WRONG_VERSION, f"v={body.get('v')!r}, expected {SCHEMA_VERSION}", str(body.get("symbol", "")))
+        raise Rejected(
+            Reason.WRONG_VERSION, f"v={body.get('v')!r}, expected {SCHEMA_VERSION}", str(body.get("symbol", ""))
+        )
     kind = body.get("kind")
     cls = KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:

@@ -36,13 +36,17 @@ def bootstrap(admin_url: str, migrator_url: str) -> None:
         for role in ROLES:
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
             verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
-            statement = sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, sql.Identifier(role), sql.Literal(secrets[role]))
+            statement = sql.SQL("{} {} LOGIN PASSWORD {}").format(
+                verb, sql.Identifier(role), sql.Literal(secrets[role])
+            )
             cursor.execute(statement)
         database = parse_dsn(migrator_url)["dbname"]
         for name, owner in ((database, "candlestream_migrator"), (AIRFLOW_DATABASE, "candlestream_airflow")):
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if not cursor.fetchone():
-                statement = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+                statement = sql.SQL(
+                    "CREATE DATABASE {} OWNER {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+                )
                 cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(owner)))
     connection.close()
     harden(make_dsn(admin_url, dbname=database), database)

@@ -56,13 +56,15 @@ CREATE TABLE core.bars (
     received_at  timestamptz      NOT NULL,
     updated_at   timestamptz      NOT NULL DEFAULT now(),
     inputs       text             NOT NULL,
-    -- What merging needs to stay commutative: who won, and the keys of the first and the last tick.
+    -- What merging needs to stay commutative: who won, the keys of the first and the last tick, and the
+    -- highest cumulative day volume (-1 where none was seen).
     origin       smallint         NOT NULL,
     provider_ms  bigint           NOT NULL,
     first_ms     bigint           NOT NULL,
     first_volume bigint           NOT NULL,
     last_ms      bigint           NOT NULL,
     last_volume  bigint           NOT NULL,
+    day_volume   bigint           NOT NULL,
     PRIMARY KEY (symbol, timeframe, ts)
 ) PARTITION BY RANGE (ts);
 
