@@ -1,0 +1,85 @@
+"""The one folder that holds all state of a platform, and where each thing lies in it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.errors import Exit, StackError
+
+REPO = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = REPO / ".candlestream"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below the home. `prepare` makes the folders; everything in `run` and `conf` is made anew at each start."""
+
+    path: Path
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / "state.json"
+
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets"
+
+    @property
+    def pgpass(self) -> Path:
+        return self.secrets / "pgpass"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def jars(self) -> Path:
+        return self.path / "jars"
+
+    @property
+    def conf(self) -> Path:
+        return self.path / "conf"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def airflow(self) -> Path:
+        return self.path / "airflow"
+
+    @property
+    def java(self) -> Path:
+        return self.path / "java"
+
+    @property
+    def spark(self) -> Path:
+        """Spark's scratch space and throw-away checkpoints."""
+        return self.path / "spark"
+
+    def prepare(self) -> None:
+        """Makes the folders. Raises `StackError` where the disk or the owner does not allow it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for folder in (self.data, self.jars, self.conf, self.logs, self.run, self.airflow, self.spark):
+                folder.mkdir(exist_ok=True)
+            self.secrets.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StackError(
+                Exit.HOME, f"cannot write to {self.path} ({error.strerror}): choose another with --home"
+            ) from error
+        owner = self.path.stat().st_uid
+        if owner != os.geteuid():
+            raise StackError(
+                Exit.HOME,
+                f"{self.path} belongs to user {owner}: run as that user, or choose another folder with --home",
+            )
+
+
+def open_home(path: Path | None) -> Home:
+    """The home at `path`, at the default place without one. Nothing is made yet."""
+    return Home((path or DEFAULT_HOME).expanduser().absolute())

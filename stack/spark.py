@@ -1,0 +1,42 @@
+"""What `spark-submit` needs around the job: its configuration folder and environment."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from stack.home import REPO
+from stack.ivy import pyspark_folder
+from stack.java import Java
+
+TEMPLATE = REPO / "spark_jobs" / "conf"
+JOB = REPO / "spark_jobs" / "stream.py"
+
+
+def render_conf(conf_dir: Path, jars: list[Path], scratch: Path, extra: Mapping[str, str]) -> None:
+    """Copies the template's files and adds what only this machine knows: where the jars and the scratch space are."""
+    conf_dir.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(parents=True, exist_ok=True)
+    for source in TEMPLATE.iterdir():
+        (conf_dir / source.name).write_text(source.read_text())
+    values = {
+        "spark.jars": ",".join(str(jar) for jar in jars),
+        "spark.local.dir": str(scratch),
+        "spark.sql.warehouse.dir": (scratch / "warehouse").as_uri(),
+        **extra,
+    }
+    defaults = conf_dir / "spark-defaults.conf"
+    template = defaults.read_text() if defaults.exists() else ""
+    added = "".join(f"{name} {value}\n" for name, value in values.items())
+    defaults.write_text(template.rstrip() + "\n\n# Added by stack/spark.py\n" + added)
+
+
+def environment(java: Java, conf_dir: Path) -> dict[str, str]:
+    """The variables `spark-submit` and its Python workers read."""
+    return {
+        "JAVA_HOME": str(java.home),
+        "SPARK_HOME": str(pyspark_folder()),
+        "SPARK_CONF_DIR": str(conf_dir),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
