@@ -1,4 +1,4 @@
-"""Runs the Ivy that comes inside pyspark: it brings jars by their coordinates, from Maven's central repository unless told otherwise."""
+"""Runs the Ivy inside pyspark, which brings jars by their coordinates (from Maven Central unless told otherwise)."""
 
 import importlib.util
 import os
@@ -11,6 +11,7 @@ from stack.java import Java
 from stack.truststore import make_truststore
 
 RETRIEVE = "[artifact]-[revision].[ext]"
+FAILURES = ("ERROR", "UnknownHost", "refused", "timed out", "FAILED", "No space left")
 UNTRUSTED = ("PKIX path", "SSLHandshakeException", "unable to find valid certification path")
 
 
@@ -48,13 +49,9 @@ def reason(said: str) -> str:
     """The line of Ivy's output that tells most, and what to do about it."""
     if any(sign in said for sign in UNTRUSTED):
         return "the repository's certificate is not trusted; set SSL_CERT_FILE to a PEM bundle with your company's CA"
-    lines = [
-        line.strip()
-        for line in said.splitlines()
-        if any(w in line for w in ("ERROR", "UnknownHost", "refused", "timed out", "FAILED"))
-    ]
+    lines = [line.strip() for line in said.splitlines() if any(word in line for word in FAILURES)]
     told = lines[0][:200] if lines else "no answer"
-    return f"{told}; check the connection, or set HTTPS_PROXY, or name a mirror in an ivysettings.xml with CANDLESTREAM_IVY_SETTINGS"
+    return f"{told}; check the connection, set HTTPS_PROXY, or name an ivysettings.xml with CANDLESTREAM_IVY_SETTINGS"
 
 
 def proxy_options(variables: "os._Environ[str] | dict[str, str]") -> list[str]:

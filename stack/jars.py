@@ -103,7 +103,7 @@ def download(home: Home, java: Java, conf: str, jars: list[Jar]) -> None:
         retrieve(java, ivy_file, conf, work / "jars", work, "-settings", chosen)
         altered = wrong(work / "jars", jars)
         if altered:
-            sentence = f"{', '.join(altered)}: not the content that stack/jars.lock pins; try again from a repository that is not altered on the way"
+            sentence = f"{', '.join(altered)}: not what stack/jars.lock pins; try again, or from another repository"
             raise StackError(Exit.JARS_CHANGED, sentence)
         shutil.rmtree(folder, ignore_errors=True)
         (work / "jars").rename(folder)

@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+import typer
+
 from stack.ivy import retrieve
 from stack.jars import CONFS, LOCK, Jar, sha256_of
 from stack.java import find_java
@@ -28,7 +30,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as work:
             lines += [jar.line() for jar in locked(conf, Path(work))]
     LOCK.write_text(HEADER + "\n".join(lines) + "\n")
-    print(f"{len(lines)} jars in {LOCK.name}")
+    typer.echo(f"{len(lines)} jars in {LOCK.name}")
 
 
 if __name__ == "__main__":

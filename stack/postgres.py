@@ -155,5 +155,6 @@ def check_version(bin_dir: Path, data_dir: Path) -> None:
     said = subprocess.run([bin_dir / "postgres", "--version"], capture_output=True, check=False, text=True).stdout
     major = said.split()[-1].partition(".")[0] if said.split() else "?"
     if major != made_by.read_text().strip():
-        sentence = f"the data in {data_dir} are PostgreSQL {made_by.read_text().strip()}'s, and {bin_dir} has {major}: name the right --postgres-bin"
+        made = made_by.read_text().strip()
+        sentence = f"{data_dir} was made by PostgreSQL {made} and {bin_dir} has {major}: name the right --postgres-bin"
         raise StackError(Exit.POSTGRES, sentence)

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from cryptography.utils import CryptographyDeprecationWarning
 
-PASSWORD = "changeit"  # Java's own default: the store holds public certificates only
+PASSWORD = "changeit"  # noqa: S105 (Java's own default: the store holds public certificates only)
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql as pgsql
-from sql.bootstrap import harden
 
+from sql.bootstrap import harden
 from stack import jars, spark
 from stack.home import REPO, Home, open_home
 from stack.java import Java, find_java

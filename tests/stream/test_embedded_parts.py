@@ -51,5 +51,6 @@ def test_what_is_produced_is_consumed(kafka: str, topics: Callable[[str], str]) 
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "test", "auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition(topic, 1, 0)])
     message = consumer.poll(10)
-    assert message is not None and message.value() == b"value"
+    assert message is not None
+    assert message.value() == b"value"
     consumer.close()
