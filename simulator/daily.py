@@ -1,0 +1,109 @@
+"""The days of an instrument: open, high, low, close and volume of every session since its listing.
+
+Closes are a random walk with clustered volatility, fat tails and a market factor, bent so that it leads from the listing's
+first price to its price on the reference day; after that day it runs free. The high and the low are drawn from the law of the
+extremes of a Brownian bridge between open and close. Minutes and trades (minutes.py, trades.py) later fill in exactly these bars.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.listings import REFERENCE_DAY, Listing
+from simulator.noise import Floats, Ints, key_of, layered, normal, uniform
+from simulator.sessions import Sessions
+from simulator.splits import Split, split_factors
+
+SESSIONS_A_YEAR = 252.0
+MARKET_VOLATILITY = 0.15
+# Log volatility moves on scales from days to years (days, weight).
+VOLATILITY_LAYERS = ((3.0, 0.16), (15.0, 0.22), (70.0, 0.26), (400.0, 0.22))
+# A surprise (a result, a verdict) on about three days a year moves the price by two to five deviations.
+SURPRISE_CHANCE = 0.012
+# Of a session's variance, what falls into the night before it where the exchange closes.
+NIGHT_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Session bars as printed, prices in ticks (32 bits). `sigma` is the deviation from open to close as a share of the price,
+    `factor` the product of all splits after the day."""
+
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    volume: Ints
+    sigma: Floats
+    factor: Floats
+
+
+def days_of(seed: int, listing: Listing, calendar: Sessions, first_session: int, splits: tuple[Split, ...]) -> Days:
+    """All sessions of the calendar from `first_session` on, the one on which the instrument was listed."""
+    day = calendar.days[first_session:]
+    closes_at_night = bool(np.any(calendar.close_ms[:-1] != calendar.open_ms[1:]))
+
+    def key(purpose: str) -> np.uint64:
+        return key_of(seed, listing.symbol, "day", purpose)
+
+    returns, surprise, total_sigma = daily_returns(seed, listing, day)
+    log_close = anchored(returns, day, listing)
+    previous = np.concatenate(([log_close[0] - returns[0]], log_close[:-1]))
+    if closes_at_night:
+        moved = log_close - previous - surprise
+        night = NIGHT_SHARE * moved + np.sqrt(NIGHT_SHARE * (1 - NIGHT_SHARE)) * total_sigma * normal(key("night"), day)
+        log_open = previous + night + surprise
+        sigma = total_sigma * np.sqrt(1 - NIGHT_SHARE)
+    else:
+        log_open, sigma = previous, total_sigma
+
+    reach = (log_close - log_open) ** 2
+    log_high, log_low = (
+        0.5 * (log_open + log_close + sign * np.sqrt(reach - 2.0 * sigma**2 * np.log(uniform(key(name), day))))
+        for name, sign in (("high", 1.0), ("low", -1.0))
+    )
+    factor = split_factors(day, splits)
+    open_, high, low, close = (
+        np.maximum(np.rint(np.exp(log) * factor / listing.tick), 1).astype(np.int32)
+        for log in (log_open, log_high, log_low, log_close)
+    )
+    high = np.maximum(high, np.maximum(open_, close))
+    low = np.minimum(low, np.minimum(open_, close))
+    volume = volumes(listing, key, day, returns / total_sigma, factor)
+    return Days(open_, high, low, close, volume, sigma, factor)
+
+
+def daily_returns(seed: int, listing: Listing, day: Ints) -> tuple[Floats, Floats, Floats]:
+    """Log returns of each day before anchoring, the surprise among them, and the day's deviation."""
+    time = day.astype(np.float64)
+    market_state = layered((seed, "market", "volatility"), time, VOLATILITY_LAYERS)
+    own_state = layered((seed, listing.symbol, "volatility"), time, VOLATILITY_LAYERS)
+    market_sigma = MARKET_VOLATILITY / np.sqrt(SESSIONS_A_YEAR) * np.exp(market_state)
+    sigma = listing.volatility / np.sqrt(SESSIONS_A_YEAR) * np.exp(0.6 * market_state + 0.6 * own_state)
+    shared = np.clip(listing.beta * market_sigma, -0.9 * sigma, 0.9 * sigma)
+    market = normal(key_of(seed, "market", "day"), day)
+    own = normal(key_of(seed, listing.symbol, "day", "return"), day)
+    chance = uniform(key_of(seed, listing.symbol, "day", "surprise"), day)
+    size = normal(key_of(seed, listing.symbol, "day", "surprise size"), day)
+    surprised = (chance < SURPRISE_CHANCE) & (listing.kind == "EQUITY")
+    surprise = np.where(surprised, sigma * (2.0 * np.sign(size) + 1.2 * size), 0.0)
+    return shared * market + np.sqrt(sigma**2 - shared**2) * own + surprise, surprise, sigma
+
+
+def anchored(returns: Floats, day: Ints, listing: Listing) -> Floats:
+    """The log close: from the first price to the price on the reference day, then onwards without an aim."""
+    walk = np.cumsum(returns)
+    reference = min(max(int(np.searchsorted(day, REFERENCE_DAY)), 1), len(day) - 1)
+    first, aim = np.log(listing.first_price), np.log(listing.price)
+    progress = np.minimum(np.arange(len(day)) / reference, 1.0)
+    bend = (aim - first) - (walk[reference] - walk[0])
+    return first + (walk - walk[0]) + progress * bend
+
+
+def volumes(listing: Listing, key, day: Ints, surprise: Floats, factor: Floats) -> Ints:
+    """Shares printed each day: about the usual, more when the price moved much, in slow swells."""
+    if not listing.has_volume:
+        return np.zeros(len(day), dtype=np.int64)
+    swell = layered((int(key("volume")),), day.astype(np.float64), ((4.0, 0.12), (30.0, 0.15), (500.0, 0.25)))
+    log_volume = swell + 0.18 * normal(key("volume noise"), day) + 0.22 * np.minimum(np.abs(surprise), 4.0) - 0.2
+    return np.rint(listing.day_volume * np.exp(log_volume) / factor).astype(np.int64) + 1
