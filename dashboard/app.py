@@ -1,0 +1,32 @@
+"""The dashboard's entry: `streamlit run dashboard/app.py`. It names the pages and the tab; each page is in `pages/`."""
+
+import streamlit as st
+from pydantic import ValidationError
+
+from dashboard.database import DatabaseProblem
+from dashboard.wiring import feed, settings
+
+
+def title() -> str:
+    """The tab says what it shows, and that it is simulated where it is."""
+    try:
+        sources = {instrument.source for instrument in feed().instruments()}
+    except DatabaseProblem:
+        return "Candlestream"
+    mark = " (SIMULATED)" if sources - {"yahoo"} else ""
+    symbol = st.query_params.get("symbol")
+    return f"{symbol or 'Candlestream'}{mark}"
+
+
+def main() -> None:
+    try:
+        settings()
+    except ValidationError as error:
+        missing = ", ".join(f"CANDLESTREAM_{str(one['loc'][0]).upper()}" for one in error.errors())
+        st.error(f"The dashboard is not configured: {missing} is missing or wrong in its environment.")
+        return
+    st.set_page_config(page_title=title(), page_icon=":material/candlestick_chart:", layout="wide")
+    st.navigation([st.Page("pages/chart.py", title="Chart")], position="hidden").run()
+
+
+main()

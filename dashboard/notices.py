@@ -1,0 +1,101 @@
+"""What is wrong or awaited, as sentences for the person at the screen, the gravest first."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dashboard import formats
+from dashboard.feed import Snapshot
+from dashboard.freshness import Market, hours
+from dashboard.queries import Service
+
+SPARK_SILENT_S = 15
+INGESTION_SILENT_S = 30
+NOTHING_COMMITTED_S = 60
+"""The feed's clock alone makes the stream commit every second; a minute without is not a quiet market."""
+
+
+class Level(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    level: Level
+    sentence: str
+
+
+def notices(snapshot: Snapshot) -> list[Notice]:
+    """All that is to be said about a snapshot; nothing when all is well."""
+    if not snapshot.instruments:
+        return [
+            *_platform(snapshot),
+            Notice(Level.INFO, "No symbol is tracked yet: ingestion adds the first ones when it starts."),
+        ]
+    return [*_platform(snapshot), *_symbol(snapshot)]
+
+
+def _platform(snapshot: Snapshot) -> list[Notice]:
+    services = {service.name: service for service in snapshot.services}
+    found = [*_ingestion(services.get("ingestion")), *_stream(services.get("spark"))]
+    market = hours(snapshot.sessions, snapshot.now).market
+    age_s = snapshot.stream_age_s
+    if not found and age_s is not None and age_s > NOTHING_COMMITTED_S and market is not Market.CLOSED:
+        found.append(Notice(Level.WARNING, f"The stream runs, and has committed nothing new for {formats.age(age_s)}."))
+    return found
+
+
+def _stream(spark: Service | None) -> list[Notice]:
+    if spark is None:
+        return [Notice(Level.INFO, "The stream has not started yet: no candle is being computed.")]
+    if spark.age_s > SPARK_SILENT_S or spark.state == "stopped":
+        said = f" It last said: {spark.detail}" if spark.detail else ""
+        return [
+            Notice(Level.ERROR, _sentence(f"The stream is down: not heard of for {formats.age(spark.age_s)}.{said}"))
+        ]
+    if spark.state in ("starting", "retrying", "waiting", "throttled"):
+        return [
+            Notice(
+                Level.WARNING,
+                _sentence(f"The stream is {spark.state}: {spark.detail or 'no candle moves until it is ready'}"),
+            )
+        ]
+    return []
+
+
+def _ingestion(ingestion: Service | None) -> list[Notice]:
+    if ingestion is None:
+        return [Notice(Level.INFO, "Ingestion has not started yet: no prices are coming in.")]
+    if ingestion.age_s > INGESTION_SILENT_S or ingestion.state == "stopped":
+        return [
+            Notice(
+                Level.ERROR,
+                f"Ingestion is down: not heard of for {formats.age(ingestion.age_s)}, no prices are coming in.",
+            )
+        ]
+    if ingestion.state in ("throttled", "retrying", "waiting", "starting"):
+        return [
+            Notice(
+                Level.WARNING,
+                _sentence(f"Ingestion is {ingestion.state}: {ingestion.detail or 'no prices are coming in'}"),
+            )
+        ]
+    return []
+
+
+def _symbol(snapshot: Snapshot) -> list[Notice]:
+    symbol, instrument = snapshot.symbol, snapshot.instrument
+    if instrument is None:
+        known = ", ".join(one.symbol for one in snapshot.instruments[:12])
+        return [Notice(Level.WARNING, f"{symbol} is not tracked. Tracked are {known}.")]
+    if instrument.state == "unknown":
+        detail = instrument.state_detail or f"the provider does not know {symbol}"
+        return [Notice(Level.WARNING, _sentence(f"{symbol} cannot be shown: {detail}"))]
+    if not snapshot.timeframes:
+        return [Notice(Level.INFO, f"Waiting for the first candle of {symbol}.")]
+    return []
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

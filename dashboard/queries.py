@@ -1,0 +1,242 @@
+"""SQL over schema `v1`, one function a question. A cursor comes in, plain values go out; nothing here knows Streamlit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor
+
+from market.timeframes import TIMEFRAMES
+
+SPARK_TIMEFRAME = "5m"
+SPARK_BARS = 60
+WATCHED = 40
+"""So many symbols are on the watch list at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    symbol: str
+    name: str | None
+    exchange: str | None
+    calendar: str | None
+    timezone: str | None
+    currency: str | None
+    price_precision: int
+    has_volume: bool
+    state: str
+    state_detail: str | None
+    source: str
+
+
+class Row(NamedTuple):
+    """A bar with the indicators that are drawn. Times are milliseconds since the epoch, `volume` shares or coins."""
+
+    ts_ms: int
+    end_ms: int
+    session_date: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None
+    is_closed: bool
+    is_final: bool
+    sma_5: float | None
+    sma_20: float | None
+    sma_50: float | None
+    sma_200: float | None
+    rsi_14: float | None
+    macd: float | None
+    macd_signal: float | None
+    macd_histogram: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    price: float
+    previous_close: float | None
+    change: float | None
+    change_pct: float | None
+    day_high: float | None
+    day_low: float | None
+    day_volume: float | None
+    week52_high: float | None
+    week52_low: float | None
+    session: str
+    event_time: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    session_date: date
+    opens_at: datetime
+    closes_at: datetime
+    break_start: datetime | None = None
+    break_end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Counts of one session; `expected`, `present` and `missing` are minutes, and None where the calendar is not known."""
+
+    session_date: date
+    expected: int | None
+    present: int | None
+    missing: int | None
+    ticks: int
+    late: int
+    corrected: int
+    dead_lettered: int
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    symbol: str
+    price: float | None
+    change_pct: float | None
+    precision: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    state: str
+    detail: str
+    age_s: float
+
+
+INSTRUMENTS = """
+SELECT symbol, name, exchange, calendar, timezone, currency, price_precision, has_volume, state, state_detail, source
+FROM v1.instruments WHERE tracked ORDER BY symbol
+"""
+
+# One probe of the primary key for each frame; a DISTINCT would read every bar of the symbol.
+TIMEFRAMES_WITH_BARS = """
+SELECT frame FROM unnest(%(frames)s) AS frame
+WHERE EXISTS (SELECT 1 FROM v1.bars b WHERE b.symbol = %(symbol)s AND b.timeframe = frame)
+"""
+
+# The bars are picked first, so that the join reads as many rows of indicators and no more.
+BARS = """
+SELECT (extract(epoch FROM b.ts) * 1000)::bigint, (extract(epoch FROM b.bar_end) * 1000)::bigint, b.session_date,
+       b.open, b.high, b.low, b.close, b.volume, b.is_closed, b.is_final,
+       i.sma_5, i.sma_20, i.sma_50, i.sma_200, i.rsi_14, i.macd, i.macd_signal, i.macd_histogram
+FROM (SELECT * FROM v1.bars WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND session = 'regular'
+        AND ts >= %(since)s ORDER BY ts DESC LIMIT %(limit)s) b
+LEFT JOIN v1.indicators i ON i.symbol = b.symbol AND i.timeframe = b.timeframe AND i.ts = b.ts AND i.ts >= %(since)s
+ORDER BY b.ts
+"""
+BEGINNING = datetime.min
+
+LATEST = """
+SELECT price, previous_close, change, change_pct, day_high, day_low, day_volume, week52_high, week52_low, session, event_time,
+       source
+FROM v1.latest WHERE symbol = %s
+"""
+
+FIVE_MINUTE_MEAN = """
+SELECT sma_5 FROM v1.indicators WHERE symbol = %s AND timeframe = '1m' ORDER BY ts DESC LIMIT 1
+"""
+
+SESSIONS = """
+SELECT session_date, opens_at, closes_at, break_start, break_end FROM v1.sessions
+WHERE calendar = %s AND closes_at > now() - interval '10 days' AND opens_at < now() + interval '10 days' ORDER BY opens_at
+"""
+
+QUALITY = """
+SELECT session_date, expected, present, missing, ticks, late, corrected, dead_lettered, note
+FROM v1.quality WHERE symbol = %s ORDER BY session_date DESC LIMIT 1
+"""
+
+WATCHLIST = """
+SELECT i.symbol, l.price, l.change_pct, i.price_precision, i.state
+FROM v1.instruments i LEFT JOIN v1.latest l USING (symbol) WHERE i.tracked ORDER BY i.symbol LIMIT %s
+"""
+
+SPARKS = """
+SELECT s.symbol, (SELECT array_agg(c.close ORDER BY c.ts) FROM (
+    SELECT ts, close FROM v1.bars WHERE symbol = s.symbol AND timeframe = %s ORDER BY ts DESC LIMIT %s) c)
+FROM unnest(%s) AS s(symbol)
+"""
+
+SERVICES = "SELECT name, state, detail, age_s::float8 FROM v1.service_status ORDER BY name"
+
+STREAM_AGE = "SELECT min(age_s)::float8 FROM v1.stream"
+
+
+def clock(cur: cursor) -> datetime:
+    """The database's time: every age on the page is measured by this one clock."""
+    cur.execute("SELECT now()")
+    now: datetime = cur.fetchone()[0]  # type: ignore[index]
+    return now
+
+
+def instruments(cur: cursor) -> list[Instrument]:
+    cur.execute(INSTRUMENTS)
+    return [Instrument(*row) for row in cur.fetchall()]
+
+
+def timeframes(cur: cursor, symbol: str) -> list[str]:
+    """The frames that have bars, shortest first."""
+    cur.execute(TIMEFRAMES_WITH_BARS, {"symbol": symbol, "frames": list(TIMEFRAMES)})
+    found = {frame for (frame,) in cur.fetchall()}
+    return [frame for frame in TIMEFRAMES if frame in found]
+
+
+def bars(cur: cursor, symbol: str, timeframe: str, limit: int, since: datetime | None = None) -> list[Row]:
+    """The newest `limit` bars that begin at `since` or later, oldest first."""
+    query = BARS if since is not None else BARS.replace("AND ts >= %(since)s", "").replace("AND i.ts >= %(since)s", "")
+    cur.execute(query, {"symbol": symbol, "timeframe": timeframe, "limit": limit, "since": since})
+    return [Row._make(row) for row in cur.fetchall()]
+
+
+def latest(cur: cursor, symbol: str) -> Latest | None:
+    cur.execute(LATEST, (symbol,))
+    row = cur.fetchone()
+    return None if row is None else Latest(*row)
+
+
+def five_minute_mean(cur: cursor, symbol: str) -> float | None:
+    cur.execute(FIVE_MINUTE_MEAN, (symbol,))
+    row = cur.fetchone()
+    return None if row is None else row[0]
+
+
+def sessions(cur: cursor, calendar: str) -> list[Session]:
+    """The sessions of ten days to either side."""
+    cur.execute(SESSIONS, (calendar,))
+    return [Session(*row) for row in cur.fetchall()]
+
+
+def quality(cur: cursor, symbol: str) -> Quality | None:
+    """The newest session's counts."""
+    cur.execute(QUALITY, (symbol,))
+    row = cur.fetchone()
+    return None if row is None else Quality(*row)
+
+
+def watchlist(cur: cursor) -> list[Watched]:
+    cur.execute(WATCHLIST, (WATCHED,))
+    return [Watched(*row) for row in cur.fetchall()]
+
+
+def sparks(cur: cursor, symbols: Sequence[str]) -> dict[str, list[float]]:
+    """The last closes of each symbol, oldest first."""
+    cur.execute(SPARKS, (SPARK_TIMEFRAME, SPARK_BARS, list(symbols)))
+    return {symbol: closes for symbol, closes in cur.fetchall() if closes}
+
+
+def services(cur: cursor) -> list[Service]:
+    cur.execute(SERVICES)
+    return [Service(*row) for row in cur.fetchall()]
+
+
+def stream_age_s(cur: cursor) -> float | None:
+    """Seconds since the stream last committed anything; None before its first batch."""
+    cur.execute(STREAM_AGE)
+    return cur.fetchone()[0]  # type: ignore[index,no-any-return]

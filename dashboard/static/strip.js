@@ -1,0 +1,56 @@
+// A piece of the page whose words come from the server and whose elements stay: only text and attributes that differ are
+// touched, so that nothing blinks and a link can be clicked in the middle of a refresh. Ages go on counting by themselves.
+
+import { hear, watchAges } from "./ages.js";
+
+const strips = new WeakMap();
+
+function morph(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
+    old.replaceWith(fresh);
+    return;
+  }
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE) return;
+  for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "data-age") old.removeAttribute(name);
+  // The seconds of an age belong to the ticking clock.
+  if (old.hasAttribute("data-since-ms")) return;
+  const [was, is] = [[...old.childNodes], [...fresh.childNodes]];
+  is.forEach((node, k) => (was[k] ? morph(was[k], node) : old.appendChild(node)));
+  was.slice(is.length).forEach((node) => node.remove());
+}
+
+function create(parent) {
+  const root = document.createElement("div");
+  root.className = "cs-strip";
+  parent.appendChild(root);
+  const strip = { root };
+  strip.onClick = (event) => {
+    const link = event.target.closest("a[data-symbol]");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    strip.trigger("symbol", link.dataset.symbol);
+  };
+  root.addEventListener("click", strip.onClick);
+  strip.unwatch = watchAges(root);
+  strips.set(parent, strip);
+  return strip;
+}
+
+export default function render({ data, parentElement, setTriggerValue }) {
+  const strip = strips.get(parentElement) ?? create(parentElement);
+  strip.trigger = setTriggerValue;
+  const template = document.createElement("template");
+  template.innerHTML = data.html;
+  const fresh = document.createElement("div");
+  fresh.className = "cs-strip";
+  fresh.appendChild(template.content);
+  morph(strip.root, fresh);
+  document.body.classList.toggle("cs-light", data.theme === "light");
+  if (data.now_ms) hear(data.now_ms);
+  return () => strip.unwatch();
+}

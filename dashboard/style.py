@@ -1,0 +1,30 @@
+"""What a chart looks like apart from its numbers. Two equal styles draw the same picture of the same bars."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from dashboard.palette import Palette
+
+AVERAGES = (5, 20, 50, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    symbol: str
+    timeframe: str
+    zone: ZoneInfo
+    digits: int
+    has_volume: bool
+    source: str
+    averages: tuple[int, ...]
+    palette: Palette
+
+    @property
+    def is_simulated(self) -> bool:
+        """Only the provider's own prices are real; whatever else fed the platform is marked."""
+        return self.source != "yahoo"
+
+    @property
+    def view(self) -> str:
+        """What a zoom belongs to: another symbol or frame has its own."""
+        return f"{self.symbol} {self.timeframe}"

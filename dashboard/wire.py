@@ -1,0 +1,92 @@
+"""What goes to the screen: the whole figure once, then only the bars that differ from it.
+
+The screen may miss messages (it draws the newest of those that came together), so a patch is always against the base that the
+screen has confirmed, and the base is sent until it is.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dashboard.figures import columns, figure, live
+from dashboard.queries import Row
+from dashboard.style import Style
+
+LARGEST_PATCH = 40
+KEPT_EXTRA = 400
+"""So many bars more than were asked for are kept before the oldest are let go."""
+
+
+@dataclass
+class Series:
+    """The bars of one view. A bar keeps its place on the x-axis for as long as the view is open."""
+
+    rows: list[Row] = field(default_factory=list)
+    first_x: int = 0
+
+    def replace(self, rows: list[Row]) -> None:
+        """All bars anew, at the places that they had."""
+        places = {row.ts_ms: self.first_x + place for place, row in enumerate(self.rows)}
+        for place, row in enumerate(rows):
+            if row.ts_ms in places:
+                self.first_x = places[row.ts_ms] - place
+                break
+        else:
+            self.first_x = 0
+        self.rows = rows
+
+    def renew(self, since_ms: int, rows: list[Row]) -> None:
+        """The bars from `since_ms` on anew."""
+        self.rows = [row for row in self.rows if row.ts_ms < since_ms] + rows
+
+
+@dataclass
+class Wire:
+    """Makes the messages of one browser tab."""
+
+    tab: str
+    bases: int = 0
+    style: Style | None = None
+    base: list[Row] = field(default_factory=list)
+    base_x: int = 0
+
+    @property
+    def base_id(self) -> str:
+        return f"{self.tab}-{self.bases}"
+
+    def message(self, series: Series, style: Style, confirmed: str | None) -> dict[str, Any]:
+        """The message that brings a screen, which has confirmed the base `confirmed`, up to date."""
+        changed = self._changed(series)
+        if style != self.style or changed is None or len(changed) > LARGEST_PATCH:
+            self.bases += 1
+            self.style, self.base, self.base_x = style, list(series.rows), series.first_x
+            changed = []
+        out: dict[str, Any] = {"id": self.base_id, "patch": self._patch(series, style, changed or [])}
+        if confirmed != self.base_id:
+            drawn = figure(self.base, self.base_x, style)
+            out["base"] = {
+                "figure": drawn.to_plotly_json(),
+                "columns": [*columns([], 0, style)],
+                "first_x": self.base_x,
+            }
+        return out
+
+    def _changed(self, series: Series) -> list[int] | None:
+        """Places in `series` of the bars that the base has not, or has otherwise; None when a patch cannot say it."""
+        if series.first_x != self.base_x or len(series.rows) < len(self.base):
+            return None
+        pairs = zip(series.rows, self.base, strict=False)
+        differing = [place for place, (row, known) in enumerate(pairs) if row != known]
+        return differing + list(range(len(self.base), len(series.rows)))
+
+    @staticmethod
+    def _patch(series: Series, style: Style, changed: list[int]) -> dict[str, Any]:
+        values: dict[str, list[Any]] = {}
+        for place in changed:
+            previous = series.rows[place - 1] if place else None
+            for path, cells in columns([series.rows[place]], series.first_x + place, style, previous).items():
+                values.setdefault(path, []).extend(cells)
+        return {
+            "at": changed,
+            "columns": values,
+            "set": live(series.rows, series.first_x, style) if series.rows else {},
+        }
