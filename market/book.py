@@ -49,9 +49,9 @@ class Instrument:
 
 @dataclass(slots=True)
 class Batch:
-    """One batch, reduced: ticks as partial minute bars, at most one row a bar and group."""
+    """One batch, reduced: ticks as partial minute bars. Rows of a group are sorted by time, one a bar."""
 
-    ticks: dict[SeriesKey, Rows] = field(default_factory=dict)
+    ticks: dict[SeriesKey, list[Rows]] = field(default_factory=dict)
     provider: dict[SeriesKey, list[Rows]] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)
     clocks: dict[int, tuple[int, int]] = field(default_factory=dict)  # partition → (complete through, since)
@@ -100,8 +100,9 @@ class Book:
         self.partition_of.update(batch.partitions)
         for partition, (through_ms, _) in batch.clocks.items():
             self.clock_ms[partition] = max(self.clock_ms.get(partition, 0), through_ms)
-        for key, rows in batch.ticks.items():
-            self._merge_ticks(key, rows, changes)
+        for key, groups in batch.ticks.items():
+            for rows in groups:
+                self._merge_ticks(key, rows, changes)
         for key, groups in batch.provider.items():
             for rows in groups:
                 self._merge_provider(key, rows)
@@ -112,6 +113,12 @@ class Book:
                 self._collect(series, changes)
         self._move_latest(batch, changes)
         return changes
+
+    def resume(self) -> None:
+        """After loading: bars that were forming ask for their parents again, as a driver that died may have owed them."""
+        for key, series in self.series.items():
+            if series.open_ts and key.session == "regular" and key.timeframe in PARENTS:
+                self._pending.setdefault(key, set()).update(series.open_ts)
 
     def published(self) -> None:
         """The batch is committed: what was remembered for it is forgotten, and memory stays bounded."""
@@ -272,7 +279,7 @@ class Book:
 
     def _move_latest(self, batch: Batch, changes: Changes) -> None:
         """The newest price of each symbol, from its ticks or, where none came, from the provider's minutes."""
-        moved = {symbol for symbol in batch.quotes} | {key.symbol for key in batch.provider}
+        moved = set(batch.quotes) | {key.symbol for key in batch.provider}
         for symbol in moved:
             known, daily = self.latest.get(symbol), self.get(SeriesKey(symbol, "1d", "regular")).rows
             quote = batch.quotes.get(symbol)

@@ -283,7 +283,7 @@ def _build(calendar: str, through_year: int) -> _Table:
 
 def _library() -> Any:
     """exchange_calendars: a second of import and pandas behind it, so only for processes that meet an exchange with holidays."""
-    import exchange_calendars  # type: ignore[import-untyped]
+    import exchange_calendars
 
     return exchange_calendars
 

@@ -8,11 +8,12 @@ Prices are in the instrument's currency, as printed (never adjusted); volumes ar
 import json
 import math
 from dataclasses import MISSING, dataclass, fields
+from datetime import date
 from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from market.errors import Reason, Rejected
-from market.timeframes import TIMEFRAMES
+from market.timeframes import MINUTE_MS, TIMEFRAMES
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16_384
@@ -74,6 +75,7 @@ class Tick(Record):
     """A trade or quote update. `day_volume` is cumulative since the session's open; None where there is none."""
 
     kind: ClassVar[str] = "tick"
+    MAX_AHEAD_MS: ClassVar[int] = 60_000  # a provider's clock may run ahead of ours by this much
 
     symbol: str
     price: float
@@ -87,6 +89,8 @@ class Tick(Record):
         for name in ("price", "day_high", "day_low", "previous_close"):
             check_price(name, getattr(self, name), self.symbol)
         check_volume("day_volume", self.day_volume, self.symbol)
+        if self.event_ms > self.fetched_ms + self.MAX_AHEAD_MS:
+            raise Rejected(Reason.FUTURE, f"event_ms={self.event_ms} fetched_ms={self.fetched_ms}", self.symbol)
         check_choice("session", self.session, SESSIONS, self.symbol)
 
 
@@ -110,6 +114,12 @@ class Bar(Record):
     def check(self) -> None:
         if self.timeframe not in TIMEFRAMES:
             raise Rejected(Reason.UNKNOWN_TIMEFRAME, f"timeframe={self.timeframe!r}", self.symbol)
+        if self.event_ms % MINUTE_MS:
+            raise Rejected(Reason.MISALIGNED, f"event_ms={self.event_ms} is not on a whole minute", self.symbol)
+        try:
+            date.fromisoformat(self.session_date)
+        except ValueError as error:
+            raise Rejected(Reason.WRONG_TYPE, f"session_date={self.session_date!r}: {error}", self.symbol) from error
         for name in ("open", "high", "low", "close"):
             check_price(name, getattr(self, name), self.symbol)
         if not self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high:

@@ -205,3 +205,12 @@ def differs(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]
 
 def pad(values: NDArray[np.float64], spare: int) -> NDArray[np.float64]:
     return np.concatenate([values, np.zeros((spare, values.shape[1]))])
+
+
+def warm_up() -> None:
+    """Compiles the kernel, or loads it from its cache, before the first batch waits for it."""
+    series = Series(SeriesKey("", "1m", "regular"), 100.0, 1.0)
+    wanted = empty_rows(1)
+    index = series.ensure(wanted)
+    series.rows["close"][index] = series.rows["high"][index] = series.rows["low"][index] = 1.0
+    series.compute_from(0)

@@ -1,0 +1,1 @@
+"""The Spark jobs: the stream that turns events into bars and indicators in PostgreSQL."""

@@ -1,0 +1,121 @@
+"""Bars and indicators as columns of PostgreSQL: the staging table, and the way from the fold's arrays to COPY BINARY."""
+
+import io
+
+import numpy as np
+import pgpq
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from market import indicators
+from market.bars import Rows
+from market.book import SeriesChange
+from market.topics import DEAD_LETTERS, EVENTS, HISTORY
+
+TIMESTAMP = pa.timestamp("us", "UTC")
+TOPIC_NAMES = np.array([EVENTS.name, HISTORY.name, DEAD_LETTERS.name])
+
+# Column of core.bars → its type in the staging table.
+BAR_COLUMNS = {
+    "symbol": "text",
+    "timeframe": "text",
+    "ts": "timestamptz",
+    "bar_end": "timestamptz",
+    "session_date": "date",
+    "session": "text",
+    "open": "float8",
+    "high": "float8",
+    "low": "float8",
+    "close": "float8",
+    "volume": "float8",
+    "ticks": "int4",
+    "mean_price": "float8",
+    "is_closed": "bool",
+    "is_final": "bool",
+    "revision": "int4",
+    "source": "text",
+    "event_time": "timestamptz",
+    "received_at": "timestamptz",
+    "inputs": "text",
+    "origin": "int2",
+    "provider_ms": "int8",
+    "first_ms": "int8",
+    "first_volume": "int8",
+    "last_ms": "int8",
+    "last_volume": "int8",
+    "day_volume": "int8",
+}
+INDICATOR_COLUMNS = {**dict.fromkeys(indicators.VALUES, "float8"), "state": "float8[]"}
+STAGE_COLUMNS = BAR_COLUMNS | INDICATOR_COLUMNS
+
+ARROW_TYPES = {
+    "text": pa.string(),
+    "timestamptz": TIMESTAMP,
+    "date": pa.date32(),
+    "float8": pa.float64(),
+    "int2": pa.int16(),
+    "int4": pa.int32(),
+    "int8": pa.int64(),
+    "bool": pa.bool_(),
+    "float8[]": pa.list_(pa.float64()),
+}
+STAGE_SCHEMA = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in STAGE_COLUMNS.items()])
+ENCODED_AT_ONCE = 50_000  # rows
+
+
+def staged(changes: list[SeriesChange], source: str) -> pa.RecordBatch:
+    """All changed rows as one record batch of STAGE_SCHEMA; NaN becomes NULL, a forming bar has no state."""
+    counts = [len(change.rows) for change in changes]
+    rows: Rows = np.concatenate([change.rows for change in changes])
+    values = np.concatenate([change.values for change in changes])
+    states = np.concatenate([change.states for change in changes])
+    by_series = {
+        name: pa.array([getattr(change.key, name) for change in changes]) for name in ("symbol", "timeframe", "session")
+    }
+    which = pa.array(np.repeat(np.arange(len(changes)), counts))
+    columns: dict[str, pa.Array] = {name: labels.take(which) for name, labels in by_series.items()}
+    columns |= {name: nullable(values[:, k]) for k, name in enumerate(indicators.VALUES)}
+    for name, field in (("ts", "ts"), ("bar_end", "end"), ("event_time", "event_ms"), ("received_at", "received_ms")):
+        columns[name] = pa.array(rows[field] * 1000).cast(TIMESTAMP)
+    columns["session_date"] = pa.array(rows["session_date"].astype(np.int32)).cast(pa.date32())
+    columns["volume"] = nullable(rows["volume"])
+    columns["mean_price"] = pa.array((rows["open"] + rows["high"] + rows["low"] + rows["close"]) / 4)
+    columns["is_closed"], columns["is_final"] = pa.array(rows["closed"]), pa.array(rows["final"])
+    columns["source"] = pa.repeat(source, len(rows))
+    columns["inputs"] = lineage(rows)
+    columns["state"] = state_lists(states, rows["closed"])
+    for name in STAGE_SCHEMA.names:
+        if name not in columns:
+            columns[name] = pa.array(rows[name])
+    return pa.RecordBatch.from_arrays(
+        [columns[field.name].cast(field.type) for field in STAGE_SCHEMA], schema=STAGE_SCHEMA
+    )
+
+
+def copy_bytes(batch: pa.RecordBatch) -> io.BytesIO:
+    """A record batch in COPY's binary format."""
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(batch.schema)
+    buffer = io.BytesIO()
+    buffer.write(encoder.write_header())
+    for start in range(0, batch.num_rows, ENCODED_AT_ONCE):
+        buffer.write(encoder.write_batch(batch.slice(start, ENCODED_AT_ONCE)))
+    buffer.write(encoder.finish())
+    buffer.seek(0)
+    return buffer
+
+
+def nullable(values: NDArray[np.float64]) -> pa.Array:
+    return pa.array(values, mask=np.isnan(values))
+
+
+def lineage(rows: Rows) -> pa.Array:
+    """`topic[partition]@first-last` of the last input of each row."""
+    names = ("input_topic", "input_partition", "input_first", "input_last")
+    parts = zip(*(rows[name].tolist() for name in names), strict=True)
+    return pa.array([f"{TOPIC_NAMES[topic]}[{partition}]@{first}-{last}" for topic, partition, first, last in parts])
+
+
+def state_lists(states: NDArray[np.float64], closed: NDArray[np.bool_]) -> pa.Array:
+    has_state = closed & ~np.isnan(states[:, 0])
+    offsets = np.arange(len(states) + 1, dtype=np.int32) * states.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(states.reshape(-1)), mask=pa.array(~has_state))

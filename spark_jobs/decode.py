@@ -1,0 +1,101 @@
+"""Kafka values to columns: ticks by Arrow's JSON reader, everything else (and every doubt) by the contract itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+from numpy.typing import NDArray
+
+from market.bars import NONE
+from market.contracts import FIELD_TYPES, MAX_RECORD_BYTES, SCHEMA_VERSION, SESSIONS, Tick
+
+TICK_PREFIX = f'{{"v":{SCHEMA_VERSION},"kind":"tick",'.encode()
+ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+TICK_SCHEMA = pa.schema(
+    [("v", pa.int64()), *((name, ARROW_TYPES[kind]) for name, (kind, _) in FIELD_TYPES[Tick].items())]
+)
+
+MAX_PRICE = 1e9
+MAX_VOLUME = 2**53
+
+
+@dataclass(slots=True)
+class Ticks:
+    """Valid ticks as columns of equal length; `code` indexes `symbols`; NONE and NaN stand for what was not given."""
+
+    columns: dict[str, NDArray[np.generic]]
+    symbols: pa.Array
+
+
+def split_ticks(values: pa.Array) -> tuple[NDArray[np.bool_], pa.Table | None]:
+    """Which values are ticks that Arrow read whole, and their table; the others go to the contract one by one."""
+    prefixed = pc.starts_with(values, TICK_PREFIX).to_numpy(zero_copy_only=False)
+    sized = pc.less_equal(pc.binary_length(values), MAX_RECORD_BYTES).to_numpy(zero_copy_only=False)
+    mask = np.asarray(prefixed & sized, bool)
+    count = int(mask.sum())
+    if not count:
+        return mask, None
+    chosen = values if count == len(values) else values.filter(pa.array(mask))
+    try:
+        table = pa.json.read_json(
+            pa.BufferReader(b"\n".join(chosen.to_pylist())),
+            read_options=pa.json.ReadOptions(use_threads=False, block_size=1 << 28),
+            parse_options=pa.json.ParseOptions(explicit_schema=TICK_SCHEMA, unexpected_field_behavior="ignore"),
+        )
+    except pa.ArrowInvalid:
+        return np.zeros(len(values), bool), None  # one bad record spoils the block: the contract says which
+    if table.num_rows != count:
+        return np.zeros(len(values), bool), None
+    return mask, table
+
+
+def valid_ticks(table: pa.Table, source: str, known: frozenset[str]) -> tuple[NDArray[np.bool_], Ticks]:
+    """Which rows keep the contract and are of known symbols, and those rows as columns."""
+    symbols = table["symbol"].combine_chunks().dictionary_encode()
+    if isinstance(symbols, pa.ChunkedArray):
+        symbols = symbols.combine_chunks()
+    names = symbols.dictionary
+    is_known = np.array([name.as_py() in known for name in names] + [False], bool)
+    codes = symbols.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+    event_ms, no_event = integers(table["event_ms"])
+    fetched_ms, no_fetch = integers(table["fetched_ms"])
+    day_volume, no_volume = integers(table["day_volume"])
+    day_volume = np.where(no_volume, NONE, day_volume)
+    price = floats(table["price"])
+    optional = {name: floats(table[name]) for name in ("day_high", "day_low", "previous_close")}
+    session = table["session"].fill_null("regular")
+
+    good = is_known[codes] & ~no_event & ~no_fetch
+    good &= equals(table["source"], source) & equals(table["v"], SCHEMA_VERSION)
+    good &= np.isfinite(price) & (price > 0) & (price < MAX_PRICE)
+    good &= no_volume | ((day_volume >= 0) & (day_volume < MAX_VOLUME))
+    good &= pc.is_in(session, pa.array(SESSIONS)).to_numpy(zero_copy_only=False).astype(bool)
+    for name, values in optional.items():
+        given = ~np.isnan(values) | pc.is_valid(table[name]).to_numpy().astype(bool)
+        good &= ~given | (np.isfinite(values) & (values > 0) & (values < MAX_PRICE))
+    good &= event_ms <= fetched_ms + Tick.MAX_AHEAD_MS
+    columns = {
+        "code": codes[good].astype(np.int64),
+        "is_ext": equals(session, "ext")[good].astype(np.int64),
+        "event_ms": event_ms[good],
+        "fetched_ms": fetched_ms[good],
+        "price": price[good],
+        "day_volume": day_volume[good],
+        **{name: values[good] for name, values in optional.items()},
+    }
+    return good, Ticks(columns, names)
+
+
+def integers(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(values with 0 for NULL, which are NULL)."""
+    return column.fill_null(0).to_numpy(), column.is_null().to_numpy()
+
+
+def floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    return column.fill_null(np.nan).to_numpy()
+
+
+def equals(column: pa.ChunkedArray, value: object) -> NDArray[np.bool_]:
+    return pc.equal(column, value).fill_null(False).to_numpy(zero_copy_only=False).astype(bool)

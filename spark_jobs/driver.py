@@ -1,0 +1,235 @@
+"""The driver's side of the stream: one batch after another into PostgreSQL, exactly once.
+
+The book may run ahead of the database inside a batch. It is dropped and read anew after any error and after a COMMIT whose outcome
+is unknown; then the ledger tells whether the batch was written.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg2
+import structlog
+from psycopg2.extensions import connection as Connection
+from pyspark.sql import DataFrame
+
+from market.book import Book, Changes
+from market.errors import Reason
+from spark_jobs import health as metrics
+from spark_jobs import ledger, rebuild, topics
+from spark_jobs.batch import Scanned, read_scan
+from spark_jobs.health import Health
+from spark_jobs.partials import spark_schema
+from spark_jobs.reader import Reader, read_instruments, read_latest
+from spark_jobs.scan import Scan
+from spark_jobs.settings import Settings
+from spark_jobs.writer import Writer
+
+AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
+FIRST_RETRY_S, LAST_RETRY_S = 0.25, 10.0
+
+
+class Stopped(Exception):
+    """The stream was told to stop while it waited."""
+
+
+class Driver:
+    """Holds the connection, the book and the ledger's positions of one epoch."""
+
+    def __init__(
+        self, settings: Settings, health: Health, stop: threading.Event, log: structlog.stdlib.BoundLogger
+    ) -> None:
+        self.settings = settings
+        self.health = health
+        self.stop = stop
+        self.log = log
+        self.failure: Exception | None = None
+        self.epoch = 0
+        self.cluster_id = ""
+        self.positions: ledger.Positions = {}
+        self._connection: Connection | None = None
+        self._ended_at = time.monotonic()
+
+    def open(self) -> None:
+        """Claims the query, finds where every partition goes on, and reads what the fold must know."""
+        self._connection = self._connect()
+        self.epoch = ledger.claim_epoch(self._connection, f"{socket.gethostname()}:{os.getpid()}")
+        log = topics.read_log(self.settings.kafka_bootstrap, self.settings.topic_prefix)
+        self.cluster_id = log.cluster_id
+        self.positions, lost = topics.recover(self._connection, log, self.epoch)
+        for sentence in lost:
+            metrics.LOST_RANGES.inc()
+            self.log.error("range_lost", detail=sentence)
+        self._load()
+        rebuild.store_sessions(self._connection, self.book.instruments.values())
+        rebuild.recompute_if_kernel_changed(self._connection, self.book, self.writer, self.log)
+        self.log.info(
+            "ledger", epoch=self.epoch, positions={f"{t}[{p}]": at.next_offset for (t, p), at in self.positions.items()}
+        )
+
+    def handle(self, frame: DataFrame, batch_id: int) -> None:
+        """foreachBatch's function: scan, fold, commit; then a rest if the market is quiet."""
+        started = time.monotonic()
+        try:
+            scanned = self._scan(frame)
+            scanned_at = time.monotonic()
+            self._commit(scanned)
+        except Exception as error:
+            self.failure = error
+            raise
+        records = sum(part.records for part in scanned.ranges)
+        metrics.BATCH_SECONDS.labels("scan").observe(scanned_at - started)
+        metrics.BATCH_SECONDS.labels("commit").observe(time.monotonic() - scanned_at)
+        metrics.COMMITTED_AT.set_to_current_time()
+        self.health.committed(records, time.time())
+        self.log.debug("batch", batch=batch_id, records=records, scan_s=scanned_at - started)
+        self._rest(records)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connect(self) -> Connection:
+        connection = psycopg2.connect(
+            self.settings.database_url, application_name="candlestream stream", connect_timeout=5
+        )
+        self.writer = Writer(connection, self.settings.source)
+        self.writer.prepare()
+        return connection
+
+    def _load(self) -> None:
+        """A fresh book, as the database has it."""
+        assert self._connection is not None  # noqa: S101  (open() and _reconnect() connect first)
+        with self._connection:
+            instruments = read_instruments(self._connection)
+            self.book = Book(Reader(self._connection, instruments))
+            self.book.instruments = instruments
+            self.book.latest = read_latest(self._connection)
+            self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
+            rebuild.wake(self.book)
+
+    def _scan(self, frame: DataFrame) -> Scanned:
+        """One pass over the batch's records; a second one where it met symbols that became known meanwhile."""
+        while True:
+            known = frozenset(self.book.instruments)
+            begin = {place: at.next_offset for place, at in self.positions.items()}
+            scan = Scan(begin, self.settings.source, known)
+            partials = frame.mapInArrow(scan, spark_schema()).toArrow()
+            scanned = read_scan(partials, self.book.instruments)
+            unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}
+            if not unknown or not self._meet(unknown):
+                return scanned
+
+    def _meet(self, symbols: set[object]) -> bool:
+        """Reads the instruments again; whether any of the symbols is known now."""
+
+        def read() -> bool:
+            assert self._connection is not None  # noqa: S101
+            with self._connection:
+                self.book.instruments.update(read_instruments(self._connection))
+            rebuild.store_sessions(self._connection, self.book.instruments.values())
+            return not symbols.isdisjoint(self.book.instruments)
+
+        return self._patiently(read, lambda: False)
+
+    def _commit(self, scanned: Scanned) -> None:
+        """The batch's transaction, tried until its outcome is known."""
+        end = {(part.topic, part.partition): part.last + 1 for part in scanned.ranges}
+
+        def attempt() -> bool:
+            self._write(scanned)
+            return True
+
+        def is_written() -> bool:
+            stands = {place: self.positions[place].next_offset for place in end}
+            if stands == end:
+                return True
+            if any(part.first < stands[part.topic, part.partition] for part in scanned.ranges):
+                raise ledger.LedgerMoved(f"the batch ends at {end}, the ledger stands at {stands}")
+            return False
+
+        self._patiently(attempt, is_written)
+
+    def _write(self, scanned: Scanned) -> None:
+        assert self._connection is not None  # noqa: S101
+        with self._connection, self._connection.cursor() as cursor:
+            changes: Changes = self.book.apply(scanned.batch)
+            self.writer.write(cursor, changes, scanned, self.positions, time.time_ns() // 1_000_000)
+            steps = self._steps(scanned)
+            for part in scanned.ranges:
+                at = self.positions[part.topic, part.partition]
+                if part.first > at.next_offset:
+                    self.log.error(
+                        "range_lost", topic=at.topic, partition=part.partition, offset=at.next_offset, until=part.first
+                    )
+                    metrics.LOST_RANGES.inc()
+                    topics.open_gap(
+                        cursor, at.topic, "log_truncated", f"offsets {at.next_offset} to {part.first - 1} were gone"
+                    )
+            ledger.advance(cursor, self.cluster_id, self.epoch, steps)
+        for place, step in zip(((part.topic, part.partition) for part in scanned.ranges), steps, strict=True):
+            at = self.positions[place]
+            at.next_offset, at.clock_ms, at.clock_since_ms = step.next_offset, step.clock_ms, step.clock_since_ms
+        self.book.published()
+        for part in scanned.ranges:
+            metrics.RECORDS.labels(self.positions[part.topic, part.partition].topic).inc(part.records)
+        for row in scanned.rejects:
+            metrics.REJECTED.labels(str(row["reason"])).inc()
+
+    def _steps(self, scanned: Scanned) -> list[ledger.Advance]:
+        steps = []
+        for part in scanned.ranges:
+            at = self.positions[part.topic, part.partition]
+            told = scanned.batch.clocks.get(part.partition, (0, 0)) if part.topic == topics.EVENTS_CODE else (0, 0)
+            clock_ms, since_ms = max(told, (at.clock_ms, at.clock_since_ms))
+            steps.append(ledger.Advance(part.partition, at, part.last + 1, clock_ms, since_ms))
+        return steps
+
+    def _patiently(self, attempt: Callable[[], bool], is_done: Callable[[], bool]) -> bool:
+        """Tries until the database answers; after each failure everything is read anew and `is_done` asked.
+
+        Raises `Stopped` when told to stop while waiting, `Fenced` and `LedgerMoved` as they come.
+        """
+        wait_s = FIRST_RETRY_S
+        while True:
+            try:
+                return attempt()
+            except AWAY as error:
+                metrics.RETRIES.inc()
+                self.health.say("waiting", "the database is away; nothing is lost, the stream goes on when it is back")
+                self.log.warning("database_away", error=str(error).strip(), retry_s=wait_s)
+            while True:
+                if self.stop.wait(wait_s):
+                    raise Stopped
+                wait_s = min(wait_s * 2, LAST_RETRY_S)
+                try:
+                    self._reconnect()
+                    break
+                except AWAY as error:
+                    self.log.warning("database_away", error=str(error).strip(), retry_s=wait_s)
+            if is_done():
+                return True
+
+    def _reconnect(self) -> None:
+        """A new connection, the ledger as it stands, a fresh book."""
+        self.close()
+        self._connection = self._connect()
+        with self._connection, self._connection.cursor() as cursor:
+            ledger.check_epoch(cursor, self.epoch)
+            stands = ledger.read_positions(cursor, self.cluster_id)
+        for (topic, partition), at in self.positions.items():
+            known = stands.get((at.topic_id, partition))
+            if known is None:
+                raise ledger.LedgerMoved(f"the ledger has no row for {at.topic}[{partition}]")
+            self.positions[topic, partition] = known
+        self._load()
+
+    def _rest(self, records: int) -> None:
+        """A quiet market is looked at about once a second; a busy one as fast as it goes."""
+        now = time.monotonic()
+        cycle_s = now - self._ended_at
+        if records < self.settings.quiet_records_per_s * max(cycle_s, self.settings.quiet_cycle_s):
+            self.stop.wait(max(0.0, self.settings.quiet_cycle_s - cycle_s))
+        self._ended_at = time.monotonic()

@@ -1,0 +1,218 @@
+"""The executors' side of a batch: one pass over a Kafka partition's records, `mapInArrow`'s function.
+
+What lies below the ledger is left out before anything is aggregated, so that a replayed range counts once.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from market.contracts import Action, Bar, Clock, DeadLetter, Record, Tick, decode
+from market.errors import Reason, Rejected
+from spark_jobs.decode import split_ticks, valid_ticks
+from spark_jobs.partials import PARTIALS, fold_ticks, table
+
+# The topics as they travel to the driver: the name itself in every row would cost more than the row.
+EVENTS, HISTORY, DEAD_LETTERS = range(3)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a task must know: the ledger ((topic, partition) → next offset), the platform's source and its symbols."""
+
+    ledger: dict[tuple[int, int], int]
+    source: str
+    symbols: frozenset[str]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        pieces: dict[tuple[int, int], Piece] = {}
+        for batch in batches:
+            for place, rows in self._fresh(batch):
+                piece = pieces.setdefault(place, Piece(*place))
+                piece.range(rows["offset"].to_numpy())
+                yield from self._scan(piece, rows["value"], rows["offset"].to_numpy())
+        for piece in pieces.values():
+            if piece.ticks:
+                yield piece.fold()
+            yield piece.bounds()
+
+    def _fresh(self, batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], pa.RecordBatch]]:
+        """The records at or above the ledger, by (topic, partition)."""
+        topics, partitions = batch["topic"].to_numpy(), batch["partition"].to_numpy()
+        offsets = batch["offset"].to_numpy()
+        places = topics.astype(np.int64) << 32 | partitions
+        for place in np.unique(places).tolist():
+            key = (place >> 32, place & 0xFFFFFFFF)
+            mask = (places == place) & (offsets >= self.ledger.get(key, 0))
+            if mask.any():
+                yield key, batch if mask.all() else batch.filter(pa.array(mask))
+
+    def _scan(self, piece: "Piece", values: pa.Array, offsets: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
+        """Keeps the ticks for the fold; gives everything else as it comes."""
+        if piece.topic == EVENTS:
+            mask, ticks = split_ticks(values)
+        else:
+            mask, ticks = np.zeros(len(values), bool), None
+        if ticks is not None:
+            good, valid = valid_ticks(ticks, self.source, self.symbols)
+            positions = np.flatnonzero(mask)
+            piece.keep(valid.columns | {"offset": offsets[positions[good]]}, valid.symbols)
+            mask[positions[~good]] = False
+        rest = np.flatnonzero(~mask)
+        if len(rest):
+            rows = [self._one(piece, values[i].as_py(), int(offsets[i])) for i in rest.tolist()]
+            columns = {field.name: [row.get(field.name) for row in rows] for field in PARTIALS}
+            yield table(
+                {name: column for name, column in columns.items() if any(v is not None for v in column)}, len(rows)
+            )
+
+    def _one(self, piece: "Piece", payload: bytes, offset: int) -> dict[str, object]:
+        """A row of PARTIALS for one record: what the contract reads in it, or why it does not."""
+        place: dict[str, object] = {
+            "topic": piece.topic,
+            "partition": piece.partition,
+            "first_offset": offset,
+            "last_offset": offset,
+            "records": 1,
+        }
+        try:
+            return place | self._row(decode(payload))
+        except Rejected as error:
+            return place | {
+                "row": "reject",
+                "stage": "stream",
+                "symbol": error.symbol,
+                "reason": error.reason.value,
+                "detail": error.detail,
+                "payload": payload,
+                "content_hash": hashlib.sha256(payload).hexdigest(),
+            }
+
+    def _row(self, record: Record) -> dict[str, object]:
+        symbol = getattr(record, "symbol", "")
+        if record.source != self.source:
+            raise Rejected(Reason.WRONG_SOURCE, f"source={record.source!r}, this platform's is {self.source!r}", symbol)
+        if symbol and symbol not in self.symbols and not isinstance(record, DeadLetter):
+            raise Rejected(Reason.UNKNOWN_SYMBOL, f"{symbol!r} is not an instrument of this platform", symbol)
+        match record:
+            case Tick():
+                return tick_row(record)
+            case Bar():
+                return bar_row(record)
+            case Clock():
+                return {"row": "clock", "ts": record.event_ms, "since_ms": record.since_ms}
+            case Action():
+                return {
+                    "row": "action",
+                    "symbol": symbol,
+                    "ts": record.event_ms,
+                    "action": record.action,
+                    "close": record.value,
+                    "received_ms": record.fetched_ms,
+                }
+            case DeadLetter():
+                return {
+                    "row": "reject",
+                    "stage": "ingestion",
+                    "symbol": symbol,
+                    "reason": record.reason,
+                    "detail": record.detail,
+                    "payload": base64.b64decode(record.payload),
+                    "received_ms": record.fetched_ms,
+                    "content_hash": record.content_hash,
+                }
+        raise Rejected(Reason.UNKNOWN_KIND, f"kind={record.kind!r}", symbol)
+
+
+class Piece:
+    """What a task has seen of one Kafka partition."""
+
+    def __init__(self, topic: int, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.first: int | None = None
+        self.last = -1
+        self.records = 0
+        self.ticks: list[dict[str, NDArray[np.generic]]] = []
+        self.symbols: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    def range(self, offsets: NDArray[np.int64]) -> None:
+        self.first = int(offsets[0]) if self.first is None else min(self.first, int(offsets[0]))
+        self.last = max(self.last, int(offsets[-1]))
+        self.records += len(offsets)
+
+    def keep(self, columns: dict[str, NDArray[np.generic]], symbols: pa.Array) -> None:
+        """Ticks of one Arrow batch, their symbol codes made the piece's own."""
+        if not len(columns["code"]):
+            return
+        recode = np.array([self._code(name) for name in symbols.to_pylist()])
+        self.ticks.append(columns | {"code": recode[columns["code"]]})
+
+    def _code(self, symbol: str) -> int:
+        if symbol not in self._codes:
+            self._codes[symbol] = len(self.symbols)
+            self.symbols.append(symbol)
+        return self._codes[symbol]
+
+    def fold(self) -> pa.RecordBatch:
+        columns = {name: np.concatenate([part[name] for part in self.ticks]) for name in self.ticks[0]}
+        return fold_ticks(columns, pa.array(self.symbols), self.topic, self.partition)
+
+    def bounds(self) -> pa.RecordBatch:
+        """The offset range that was read: what the ledger moves by."""
+        columns: dict[str, object] = {
+            "row": "range",
+            "topic": self.topic,
+            "partition": self.partition,
+            "first_offset": self.first,
+            "last_offset": self.last,
+            "records": self.records,
+        }
+        return table(columns, 1)
+
+
+def tick_row(tick: Tick) -> dict[str, object]:
+    """A tick that the contract read by itself, as a partial bar of one."""
+    volume = -1 if tick.day_volume is None else tick.day_volume
+    return {
+        "row": "tick",
+        "symbol": tick.symbol,
+        "timeframe": "1m",
+        "session": tick.session,
+        "ts": tick.event_ms // 60_000 * 60_000,
+        **dict.fromkeys(("open", "high", "low", "close"), tick.price),
+        "first_ms": tick.event_ms,
+        "last_ms": tick.event_ms,
+        **dict.fromkeys(("first_volume", "last_volume", "day_volume"), volume),
+        "day_high": tick.day_high,
+        "day_low": tick.day_low,
+        "previous_close": tick.previous_close,
+        "received_ms": tick.fetched_ms,
+    }
+
+
+def bar_row(bar: Bar) -> dict[str, object]:
+    return {
+        "row": "bar",
+        "symbol": bar.symbol,
+        "timeframe": bar.timeframe,
+        "session": bar.session,
+        "session_date": bar.session_date,
+        "ts": bar.event_ms,
+        "open": bar.open,
+        "high": bar.high,
+        "low": bar.low,
+        "close": bar.close,
+        "volume": bar.volume,
+        "is_complete": bar.is_complete,
+        "received_ms": bar.fetched_ms,
+    }
+
+
+ScanFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]

@@ -1,0 +1,86 @@
+"""The SQL of a batch's transaction, built once from the column lists."""
+
+from market import indicators
+from spark_jobs.columns import BAR_COLUMNS, STAGE_COLUMNS
+
+KEY = ("symbol", "timeframe", "ts")
+
+
+def _list(names: list[str], prefix: str = "") -> str:
+    return ", ".join(prefix + name for name in names)
+
+
+_bar_names = list(BAR_COLUMNS)
+_indicator_names = [*KEY, "revision", "is_final", *indicators.VALUES, "state"]
+
+
+def _updates(names: list[str]) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name in names if name not in KEY)
+
+
+CREATE_STAGE = (
+    "CREATE TEMP TABLE stage ("
+    + ", ".join(f"{name} {kind}" for name, kind in STAGE_COLUMNS.items())
+    + ") ON COMMIT DELETE ROWS"
+)
+COPY_STAGE = "COPY pg_temp.stage FROM STDIN (FORMAT binary)"
+
+# `updated_at` is the commit since which a reader sees these prices: a flag alone does not move it.
+UPSERT_BARS = f"""
+    INSERT INTO core.bars AS b ({_list(_bar_names)})
+    SELECT {_list(_bar_names)} FROM pg_temp.stage
+    ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET {_updates(_bar_names)},
+        updated_at = CASE WHEN (b.open, b.high, b.low, b.close, b.volume, b.is_closed) IS NOT DISTINCT FROM
+            (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.is_closed)
+            THEN b.updated_at ELSE excluded.updated_at END"""  # noqa: S608
+
+UPSERT_INDICATORS = f"""
+    INSERT INTO core.indicators ({_list(_indicator_names)})
+    SELECT {_list(_indicator_names)} FROM pg_temp.stage WHERE session = 'regular'
+    ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET {_updates(_indicator_names)}"""  # noqa: S608
+
+# The rows as they stand are the ones that the batch replaces; run before the bars are written.
+KEEP_REVISIONS = """
+    INSERT INTO core.bar_revisions (symbol, timeframe, ts, revision, open, high, low, close, volume, ticks, is_final, source,
+                                    event_time, received_at, updated_at, inputs)
+    SELECT b.symbol, b.timeframe, b.ts, b.revision, b.open, b.high, b.low, b.close, b.volume, b.ticks, b.is_final, b.source,
+           b.event_time, b.received_at, b.updated_at, b.inputs
+    FROM core.bars b
+    JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS r (symbol, timeframe, ts_ms)
+        ON b.symbol = r.symbol AND b.timeframe = r.timeframe AND b.ts = to_timestamp(r.ts_ms / 1000.0)"""
+
+UPSERT_LATEST = """
+    INSERT INTO core.latest (symbol, price, session, session_date, previous_close, day_high, day_low, day_volume, event_time,
+                             received_at, source)
+    VALUES %s
+    ON CONFLICT (symbol) DO UPDATE SET price = excluded.price, session = excluded.session,
+        session_date = excluded.session_date, previous_close = excluded.previous_close, day_high = excluded.day_high,
+        day_low = excluded.day_low, day_volume = excluded.day_volume, event_time = excluded.event_time,
+        received_at = excluded.received_at, source = excluded.source, updated_at = excluded.updated_at"""
+LATEST_ROW = (
+    "(%s, %s, %s, date '1970-01-01' + %s, %s, %s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), %s)"
+)
+
+ADD_QUALITY = """
+    INSERT INTO core.quality AS q (symbol, session_date, ticks, late, corrected, dead_lettered)
+    VALUES %s
+    ON CONFLICT (symbol, session_date) DO UPDATE SET ticks = q.ticks + excluded.ticks, late = q.late + excluded.late,
+        corrected = q.corrected + excluded.corrected, dead_lettered = q.dead_lettered + excluded.dead_lettered,
+        updated_at = excluded.updated_at"""
+QUALITY_ROW = "(%s, date '1970-01-01' + %s, %s, %s, %s, %s)"
+
+ADD_DEAD_LETTERS = """
+    INSERT INTO core.dead_letters (stage, reason, detail, symbol, payload, content_hash, topic, topic_id, kafka_partition,
+                                   kafka_offset, received_at)
+    VALUES %s
+    ON CONFLICT DO NOTHING
+    RETURNING symbol"""
+DEAD_LETTER_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(to_timestamp(%s / 1000.0), now()))"
+
+UPSERT_ACTIONS = """
+    INSERT INTO core.corporate_actions AS a (symbol, ex_date, action, value, source, received_at)
+    VALUES %s
+    ON CONFLICT (symbol, ex_date, action) DO UPDATE SET value = excluded.value, received_at = excluded.received_at,
+        updated_at = now()
+    WHERE a.value <> excluded.value"""
+ACTION_ROW = "(%s, date '1970-01-01' + %s, %s, %s, %s, to_timestamp(%s / 1000.0))"

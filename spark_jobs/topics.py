@@ -1,0 +1,105 @@
+"""The log as it stands: cluster and topic ids, first and last offsets; and where each partition is to go on."""
+
+from dataclasses import dataclass
+
+from confluent_kafka import TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from market.topics import DEAD_LETTERS, EVENTS, HISTORY
+from spark_jobs import ledger
+from spark_jobs.ledger import Position, Positions
+from spark_jobs.scan import DEAD_LETTERS as DEAD_LETTERS_CODE
+from spark_jobs.scan import EVENTS as EVENTS_CODE
+from spark_jobs.scan import HISTORY as HISTORY_CODE
+
+TOPIC_CODES = {EVENTS.name: EVENTS_CODE, HISTORY.name: HISTORY_CODE, DEAD_LETTERS.name: DEAD_LETTERS_CODE}
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLog:
+    """One partition: topic code and id, first offset still there, offset of the next record to be written."""
+
+    topic: int
+    topic_id: str
+    partition: int
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    cluster_id: str
+    partitions: list[PartitionLog]
+
+
+def read_log(bootstrap: str, prefix: str) -> Log:
+    """Asks the broker. Raises `KafkaException` when it is away or a topic is missing."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000})
+    cluster_id = admin.describe_cluster(request_timeout=TIMEOUT_S).result(TIMEOUT_S).cluster_id
+    names = [prefix + name for name in TOPIC_CODES]
+    described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S)
+    topics = {name: future.result(TIMEOUT_S) for name, future in described.items()}
+    places = [TopicPartition(name, info.id) for name, topic in topics.items() for info in topic.partitions]
+    bounds = []
+    for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+        listed = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=TIMEOUT_S)
+        bounds.append({(p.topic, p.partition): future.result(TIMEOUT_S).offset for p, future in listed.items()})
+    partitions = [
+        PartitionLog(
+            TOPIC_CODES[place.topic.removeprefix(prefix)],
+            str(topics[place.topic].topic_id),
+            place.partition,
+            bounds[0][place.topic, place.partition],
+            bounds[1][place.topic, place.partition],
+        )
+        for place in places
+    ]
+    return Log(cluster_id, partitions)
+
+
+def recover(connection: Connection, log: Log, epoch: int) -> tuple[Positions, list[str]]:
+    """Where every partition goes on, and a sentence for each range that is lost.
+
+    The ledger rules. Where the log no longer reaches back to it, or is shorter than it, or the topic is a new one, the lost
+    range goes to `core.gaps` (open: a backfill is asked for) and the stream goes on with what there is.
+    """
+    positions: Positions = {}
+    lost = []
+    names = {code: name for name, code in TOPIC_CODES.items()}
+    with connection, connection.cursor() as cursor:
+        known = ledger.read_positions(cursor, log.cluster_id)
+        cursor.execute("SELECT DISTINCT topic FROM core.stream_offsets WHERE query = %s", (ledger.QUERY,))
+        met = {row[0] for row in cursor.fetchall()}
+        for part in log.partitions:
+            name = names[part.topic]
+            at = known.get((part.topic_id, part.partition))
+            if at is None:
+                if name in met and not any(topic_id == part.topic_id for topic_id, _ in known):
+                    lost.append(f"{name} is a new topic: what the old one still held is lost")
+                    open_gap(cursor, name, "topic_recreated", lost[-1])
+                at = Position(part.topic_id, name, part.first)
+                ledger.begin_partition(cursor, log.cluster_id, epoch, part.partition, at)
+            elif not part.first <= at.next_offset <= part.end:
+                is_truncated = at.next_offset < part.first
+                went_on = part.first if is_truncated else part.end
+                lost.append(
+                    f"{name}[{part.partition}] stood at {at.next_offset}, the log has {part.first} to {part.end}: "
+                    f"goes on at {went_on}"
+                )
+                open_gap(cursor, name, "log_truncated" if is_truncated else "log_shorter", lost[-1])
+                at.next_offset = went_on
+                ledger.begin_partition(cursor, log.cluster_id, epoch, part.partition, at)
+            positions[part.topic, part.partition] = at
+    return positions, lost
+
+
+def open_gap(cursor: Cursor, topic: str, reason: str, detail: str) -> None:
+    """A lost range of a topic: from its last commit until now."""
+    cursor.execute(
+        """INSERT INTO core.gaps (starts_at, ends_at, reason, detail)
+           SELECT coalesce(max(updated_at), now()), now(), %s, %s FROM core.stream_offsets WHERE query = %s AND topic = %s""",
+        (reason, detail, ledger.QUERY, topic),
+    )

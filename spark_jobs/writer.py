@@ -1,0 +1,133 @@
+"""One batch's transaction: bars, revisions, indicators, latest, quality, dead letters and the offsets, or nothing."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from market.book import Changes, SeriesChange
+from market.timeframes import MINUTE_MS
+from spark_jobs import ledger, statements
+from spark_jobs.batch import Scanned
+from spark_jobs.columns import TOPIC_NAMES, copy_bytes, staged
+
+
+@dataclass(slots=True)
+class Writer:
+    """A connection that has its staging table. Everything is written for one source."""
+
+    connection: Connection
+    source: str
+
+    def prepare(self) -> None:
+        """Makes the staging table, which lives as long as the connection."""
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(statements.CREATE_STAGE)
+            # A driver that dies in the middle of a batch must not hold its locks, and the vacuum, for ever.
+            cursor.execute("SET idle_in_transaction_session_timeout TO '60s'")
+
+    def write(
+        self, cursor: Cursor, changes: Changes, scanned: Scanned, positions: ledger.Positions, at_ms: int
+    ) -> None:
+        """The rows of a batch, in the caller's transaction. `at_ms` dates what has no event of its own."""
+        self.write_series(cursor, changes.series)
+        self._write_latest(cursor, changes)
+        refused = self._write_dead_letters(cursor, scanned.rejects, positions)
+        self._write_actions(cursor, scanned.actions)
+        self._write_quality(cursor, changes, refused, at_ms // (24 * 60 * MINUTE_MS))
+
+    def write_series(self, cursor: Cursor, changes: list[SeriesChange]) -> None:
+        if not changes:
+            return
+        replaced = [
+            (change.key.symbol, change.key.timeframe, int(old["ts"][0]))
+            for change in changes
+            for old in change.replaced
+        ]
+        if replaced:
+            cursor.execute(statements.KEEP_REVISIONS, [list(column) for column in zip(*replaced, strict=True)])
+        cursor.copy_expert(statements.COPY_STAGE, copy_bytes(staged(changes, self.source)))
+        cursor.execute(statements.UPSERT_BARS)
+        cursor.execute(statements.UPSERT_INDICATORS)
+
+    def _write_latest(self, cursor: Cursor, changes: Changes) -> None:
+        rows = [
+            (
+                row.symbol,
+                row.price,
+                row.session,
+                row.session_date,
+                row.previous_close,
+                row.day_high,
+                row.day_low,
+                row.day_volume,
+                row.event_ms,
+                row.received_ms,
+                self.source,
+            )
+            for row in changes.latest
+        ]
+        insert(cursor, statements.UPSERT_LATEST, rows, statements.LATEST_ROW)
+
+    def _write_dead_letters(
+        self, cursor: Cursor, rejects: list[dict[str, Any]], positions: ledger.Positions
+    ) -> Counter[str]:
+        """Gives how many were new, by symbol."""
+        rows = [
+            (
+                row["stage"],
+                row["reason"],
+                row["detail"],
+                row["symbol"] or "",
+                row["payload"],
+                row["content_hash"],
+                str(TOPIC_NAMES[row["topic"]]),
+                positions[row["topic"], row["partition"]].topic_id,
+                row["partition"],
+                row["first_offset"],
+                row["received_ms"],
+            )
+            for row in rejects
+        ]
+        return Counter(
+            symbol for (symbol,) in insert(cursor, statements.ADD_DEAD_LETTERS, rows, statements.DEAD_LETTER_ROW)
+        )
+
+    def _write_actions(self, cursor: Cursor, actions: list[dict[str, Any]]) -> None:
+        newest = {}
+        for row in sorted(actions, key=lambda row: row["received_ms"]):
+            newest[row["symbol"], row["ts"], row["action"]] = row
+        rows = [
+            (
+                row["symbol"],
+                row["ts"] // (24 * 60 * MINUTE_MS),
+                row["action"],
+                row["close"],
+                self.source,
+                row["received_ms"],
+            )
+            for row in newest.values()
+        ]
+        insert(cursor, statements.UPSERT_ACTIONS, rows, statements.ACTION_ROW)
+
+    def _write_quality(self, cursor: Cursor, changes: Changes, refused: Counter[str], today: int) -> None:
+        counted: dict[tuple[str, int], list[int]] = {}
+        for column, counters in enumerate((changes.ticks, changes.late_ticks, changes.corrected)):
+            for key, by in counters.items():
+                counted.setdefault(key, [0, 0, 0, 0])[column] += by
+        for symbol, by in refused.items():
+            if symbol:
+                counted.setdefault((symbol, today), [0, 0, 0, 0])[3] += by
+        rows = [(symbol, day, *counts) for (symbol, day), counts in sorted(counted.items())]
+        insert(cursor, statements.ADD_QUALITY, rows, statements.QUALITY_ROW)
+
+
+def insert(cursor: Cursor, statement: str, rows: list[tuple[Any, ...]], template: str) -> list[tuple[Any, ...]]:
+    """`execute_values` in one round trip; nothing where there are no rows. Gives what the statement returns."""
+    if not rows:
+        return []
+    fetch = "RETURNING" in statement
+    return execute_values(cursor, statement, rows, template=template, page_size=len(rows), fetch=fetch) or []
