@@ -1,0 +1,63 @@
+"""Everything that can stop ingestion from doing its work, and the exit code that says which.
+
+IngestionError
+├── BadConfiguration   2  a setting is missing or wrong
+├── ProviderError
+│   ├── Throttled     10  too many requests; `next_try_s` says when to ask again
+│   ├── Unauthorised  11  cookie or crumb refused
+│   ├── Unavailable   12  no connection, a time-out, a 5xx
+│   ├── UnknownSymbol 13  the provider answered that there is no such symbol
+│   └── Malformed     14  an answer that is not what the provider's protocol says
+├── DatabaseAway      20  PostgreSQL cannot be reached
+└── BrokerAway        21  Kafka did not acknowledge
+"""
+
+
+class IngestionError(Exception):
+    """The root; `str()` is one sentence for a person."""
+
+    exit_code = 1
+
+
+class BadConfiguration(IngestionError):
+    exit_code = 2
+
+
+class ProviderError(IngestionError):
+    """A request to the provider failed. `next_try_s` is the provider's own word about waiting, where it gave one."""
+
+    exit_code = 12
+    state = "retrying"
+
+    def __init__(self, sentence: str, next_try_s: float | None = None) -> None:
+        super().__init__(sentence)
+        self.next_try_s = next_try_s
+
+
+class Throttled(ProviderError):
+    exit_code = 10
+    state = "throttled"
+
+
+class Unauthorised(ProviderError):
+    exit_code = 11
+
+
+class Unavailable(ProviderError):
+    exit_code = 12
+
+
+class UnknownSymbol(ProviderError):
+    exit_code = 13
+
+
+class Malformed(ProviderError):
+    exit_code = 14
+
+
+class DatabaseAway(IngestionError):
+    exit_code = 20
+
+
+class BrokerAway(IngestionError):
+    exit_code = 21

@@ -1,0 +1,108 @@
+"""The live service's work on its own outages: each hole is written down, and filled once the provider's bars of it are settled."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from ingestion import metrics, tables
+from ingestion.asking import Asking
+from ingestion.database import Database
+from ingestion.errors import BrokerAway, DatabaseAway, ProviderError
+from ingestion.holes import LONGEST_MS, REASON, Hole, fill, touches_trading
+from ingestion.instruments import Instrument
+from ingestion.live import LiveStream
+from ingestion.providers.base import Provider
+from ingestion.publisher import Publisher
+from ingestion.threads import in_thread
+
+log = structlog.get_logger()
+
+LOOK_S = 2.0
+DELIVERY_TIMEOUT_S = 60.0
+
+
+class Healing:
+    """Works off the open holes of `core.gaps`, so that a hole outlives a restart in the middle of its healing."""
+
+    def __init__(
+        self,
+        database: Database,
+        provider: Provider,
+        asking: Asking,
+        stream: LiveStream,
+        publisher: Publisher,
+        source: str,
+        events_topic: str,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._asking = asking
+        self._stream = stream
+        self._publisher = publisher
+        self._source = source
+        self._events_topic = events_topic
+        self._now_ms = now_ms
+
+    async def remember_last_run(self) -> None:
+        """The time since the stream's last clock record is a hole too: nobody listened."""
+        while True:
+            try:
+                through_ms = await in_thread(lambda: tables.complete_through_ms(self._database, self._events_topic))
+            except DatabaseAway:
+                await asyncio.sleep(LOOK_S)
+                continue
+            if through_ms:
+                self._stream.lost_ms = through_ms
+            return
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._write_down()
+                await self._heal_due()
+            except (ProviderError, DatabaseAway, BrokerAway) as error:
+                log.warning("healing waits", detail=str(error))
+            await asyncio.sleep(LOOK_S)
+
+    async def _write_down(self) -> None:
+        while self._stream.new_holes:
+            hole = self._stream.new_holes[0]
+            calendars = {instrument.calendar for instrument in self._stream.instruments.values()}
+            if touches_trading(hole, calendars):
+                await in_thread(partial(tables.open_hole, self._database, hole.start_ms, hole.end_ms, REASON, ""))
+                log.warning(
+                    "hole", start_ms=hole.start_ms, end_ms=hole.end_ms, seconds=(hole.end_ms - hole.start_ms) / 1000
+                )
+                metrics.HOLES.labels(outcome="opened").inc()
+            self._stream.new_holes.pop(0)
+
+    async def _heal_due(self) -> None:
+        stored = await in_thread(lambda: tables.open_holes(self._database, REASON))
+        now_ms = self._now_ms()
+        due = [(identity, Hole(start_ms, end_ms)) for identity, start_ms, end_ms in stored]
+        due = [(identity, hole) for identity, hole in due if hole.settled_ms <= now_ms]
+        for identity, hole in [entry for entry in due if entry[1].start_ms < now_ms - LONGEST_MS]:
+            note = "older than the live service reaches back"
+            await in_thread(partial(tables.close_hole, self._database, identity, "accepted", note))
+            due.remove((identity, hole))
+        if not due:
+            return
+        holes = [hole for _, hole in due]
+        bars = 0
+        for instrument in list(self._stream.instruments.values()):
+            bars += await self._fill(holes, instrument)
+        await in_thread(lambda: self._publisher.flush(DELIVERY_TIMEOUT_S))
+        for identity, _ in due:
+            note = f"{bars} bars from the provider"
+            await in_thread(partial(tables.close_hole, self._database, identity, "repaired", note))
+            metrics.HOLES.labels(outcome="repaired").inc()
+        log.info("holes filled", holes=len(due), bars=bars)
+
+    async def _fill(self, holes: list[Hole], instrument: Instrument) -> int:
+        records = await self._asking.ask(lambda: fill(holes, instrument, self._provider, self._source))
+        for record in (*records.bars, *records.dead_letters):
+            await self._stream.send(record)
+        return len(records.bars)

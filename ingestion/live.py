@@ -1,0 +1,124 @@
+"""The live service's work on what the feed says: frames to ticks, ticks and the clock to Kafka, outages to holes."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from ingestion import metrics
+from ingestion.feed import Feed
+from ingestion.holes import Hole
+from ingestion.instruments import Instrument
+from ingestion.providers.base import MalformedFrame, Provider
+from ingestion.publisher import Publisher
+from ingestion.quotes import Repeats, tick_of
+from ingestion.rows import dead_letter
+from market.calendars import is_regular
+from market.contracts import Clock, Record
+from market.errors import Reason, Rejected
+
+log = structlog.get_logger()
+
+# Stragglers: a trade that the feed sends this long after it happened is still on time.
+GRACE_MS = 1_000
+# A clock beat that comes later than this saw the process stand still, and knows nothing about what came meanwhile.
+LATE_BEAT_S = 0.25
+# From so many frames a second on, the newest trade says better than the wall clock how far the feed has come.
+BUSY_FRAMES = 200
+FULL_QUEUE_PAUSE_S = 0.05
+
+
+class LiveStream:
+    """What the feed said so far. `instruments` is kept by `ingestion.tracking`; unknown symbols are counted and dropped."""
+
+    def __init__(self, provider: Provider, publisher: Publisher, source: str, now_ms: Callable[[], int]) -> None:
+        self._provider = provider
+        self._publisher = publisher
+        self._source = source
+        self._now_ms = now_ms
+        self._repeats = Repeats()
+        self.instruments: dict[str, Instrument] = {}
+        self.new_holes: list[Hole] = []
+        self.lost_ms = 0
+        self.ticks = 0
+        self.newest_event_ms = 0
+        self.newest_tick_ms = 0
+
+    def symbols(self) -> frozenset[str]:
+        return frozenset(self.instruments)
+
+    def is_trading(self, ts_ms: int) -> bool:
+        """Whether any tracked instrument's exchange is open."""
+        return any(is_regular(calendar, ts_ms) for calendar in {i.calendar for i in self.instruments.values()})
+
+    async def on_frame(self, frame: str | bytes, received_ms: int) -> None:
+        """One frame: a tick, a dead letter, or nothing; counted as what it was."""
+        outcome, record = self._record_of(frame, received_ms)
+        metrics.FRAMES.labels(outcome=outcome).inc()
+        if record is not None:
+            await self.send(record)
+
+    async def send(self, record: Record) -> None:
+        """Waits while the queue is full: the feed is read no further until the broker takes what there is."""
+        while not self._publisher.send(record):
+            self._publisher.serve()
+            await asyncio.sleep(FULL_QUEUE_PAUSE_S)
+
+    def on_connected(self, now_ms: int) -> None:
+        metrics.CONNECTED.set(1)
+        if self.lost_ms:
+            self.new_holes.append(Hole(min(self.lost_ms, now_ms), now_ms))
+            self.lost_ms = 0
+
+    def on_lost(self, reason: str, _sentence: str, proven_ms: int) -> None:
+        """Notes since when the feed has a hole; an attempt that never connected (`proven_ms` 0) changes nothing."""
+        metrics.CONNECTED.set(0)
+        metrics.RECONNECTS.labels(reason=reason).inc()
+        if proven_ms:
+            self.lost_ms = proven_ms - GRACE_MS
+
+    async def beat(self, feed: Feed) -> None:
+        """Each second, the clock to every partition, as far as the feed is known to be complete."""
+        frames, last_ms = 0, 0
+        while True:
+            pause_s = 1.0 - time.time() % 1.0
+            due_s = time.monotonic() + pause_s
+            await asyncio.sleep(pause_s)
+            link = feed.link
+            if link is None or not link.is_waiting or time.monotonic() - due_s > LATE_BEAT_S:
+                continue
+            through_ms = link.proven_ms - GRACE_MS
+            if link.frames - frames > BUSY_FRAMES:
+                through_ms = min(through_ms, self.newest_event_ms)
+            frames = link.frames
+            if through_ms <= max(last_ms, link.since_ms):
+                continue
+            clock = Clock(source=self._source, event_ms=through_ms, fetched_ms=self._now_ms(), since_ms=link.since_ms)
+            if self._publisher.send_clock(clock):
+                last_ms = through_ms
+                metrics.COMPLETE_THROUGH.set(through_ms / 1000)
+
+    def _record_of(self, frame: str | bytes, received_ms: int) -> tuple[str, Record | None]:
+        original = frame.encode() if isinstance(frame, str) else frame
+        try:
+            quote = self._provider.decode(frame)
+        except MalformedFrame as error:
+            rejected = Rejected(Reason.NOT_JSON, f"frame of the live feed: {error}")
+            return "malformed", dead_letter(original, rejected, self._source, received_ms, received_ms)
+        if quote is None:
+            return "control", None
+        instrument = self.instruments.get(quote.symbol)
+        if instrument is None:
+            return "untracked", None
+        try:
+            tick = tick_of(quote, instrument, self._source, received_ms)
+        except Rejected as rejected:
+            return "rejected", dead_letter(original, rejected, self._source, quote.event_ms, received_ms, quote.symbol)
+        if self._repeats.is_repeat(tick):
+            return "repeat", None
+        self.ticks += 1
+        self.newest_tick_ms = received_ms
+        self.newest_event_ms = max(self.newest_event_ms, tick.event_ms)
+        metrics.TICK_DELAY.set((received_ms - tick.event_ms) / 1000)
+        return "tick", tick

@@ -1,0 +1,229 @@
+"""Yahoo Finance through the stock yfinance client. Also the simulated exchange, which speaks the same protocol."""
+
+import base64
+import binascii
+import json
+import logging
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+import yfinance as yf
+from curl_cffi import requests as curl
+from google.protobuf.message import DecodeError
+from yfinance.data import YfData
+from yfinance.exceptions import YFPricesMissingError, YFRateLimitError
+from yfinance.pricing_pb2 import PricingData
+
+from ingestion import metrics
+from ingestion.budget import Budget
+from ingestion.errors import Malformed, ProviderError, Throttled, Unauthorised, Unavailable, UnknownSymbol
+from ingestion.instruments import MOST_DECIMALS, Instrument
+from ingestion.providers.base import Answer, MalformedFrame, Quote, Reach, Row
+from market.calendars import calendar_for
+from market.errors import UnknownCalendar
+
+REQUEST_TIMEOUT_S = 10.0
+CHART_PATH = "/v8/finance/chart/"
+INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
+# PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
+BEFORE_OPEN, REGULAR = 0, 1
+
+
+class GatedSession(curl.Session[curl.Response]):
+    """yfinance's HTTP session, asked for a budget's token at each request, with no time-out longer than ours.
+
+    Remembers the status of the last chart answer, which yfinance does not tell, and stops at a 429 at once, where yfinance
+    would send three more requests.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__(impersonate="chrome")
+        self.budget = budget
+        self.chart_status = 0
+
+    def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
+        self.budget.take()
+        timeout = kwargs.get("timeout")
+        kwargs["timeout"] = min(timeout, REQUEST_TIMEOUT_S) if isinstance(timeout, int | float) else REQUEST_TIMEOUT_S
+        response = super().request(method, url, *args, **kwargs)
+        metrics.REQUESTS.labels(status=str(response.status_code)).inc()
+        if CHART_PATH in url:
+            self.chart_status = response.status_code
+            if response.status_code == 429:
+                raise self.budget.refused(retry_after_s(response.headers.get("Retry-After")))
+        return response
+
+
+class Yahoo:
+    """The provider. Not thread-safe: yfinance keeps one session for the process."""
+
+    title = "Yahoo"
+    # yahoo.com's limits for each interval (a day inside, since they are measured at the second the request arrives).
+    reach: ClassVar[dict[str, Reach]] = {
+        "1d": Reach(None, None),
+        "1m": Reach(29, 7),
+        "5m": Reach(59, None),
+        "15m": Reach(59, None),
+        "1h": Reach(729, None),
+    }
+    feed_url = "wss://streamer.finance.yahoo.com/?version=2"
+
+    def __init__(self, cache_folder: Path, budget: Budget) -> None:
+        cache_folder.mkdir(parents=True, exist_ok=True)
+        yf.set_tz_cache_location(str(cache_folder))
+        yf.config.debug.hide_exceptions = False
+        logging.getLogger("yfinance").disabled = True
+        self._session = GatedSession(budget)
+
+    def describe(self, symbol: str) -> Instrument:
+        ticker, _, frame = self._fetch(symbol, period="5d", interval="1d")
+        meta = ticker.get_history_metadata()
+        kind = str(meta.get("instrumentType") or "EQUITY")
+        exchange = str(meta.get("exchangeName") or "")
+        try:
+            calendar = calendar_for(exchange, kind)
+        except UnknownCalendar as error:
+            raise UnknownSymbol(f"{symbol}: {error}") from error
+        return Instrument(
+            symbol=symbol,
+            name=meta.get("longName") or meta.get("shortName"),
+            instrument_type=kind,
+            exchange=exchange,
+            calendar=calendar,
+            timezone=str(meta["exchangeTimezoneName"]),
+            currency=str(meta.get("currency") or ""),
+            price_precision=max(0, min(MOST_DECIMALS, int(meta.get("priceHint", 2)))),
+            has_volume=kind != "CURRENCY" and (kind != "INDEX" or bool((frame["Volume"] > 0).any())),
+        )
+
+    def newest(self, symbol: str, timeframe: str) -> Answer:
+        _, asked_ms, frame = self._fetch(
+            symbol, period="5d" if timeframe == "1d" else "1d", interval=INTERVALS[timeframe], prepost=timeframe == "1m"
+        )
+        return answer_of(frame, asked_ms)
+
+    def history(self, symbol: str, timeframe: str, start_ms: int | None, end_ms: int | None) -> Answer:
+        window: dict[str, Any] = {"period": "max"} if start_ms is None else {"start": _moment(start_ms)}
+        if end_ms is not None:
+            window["end"] = _moment(end_ms)
+        _, asked_ms, frame = self._fetch(symbol, interval=INTERVALS[timeframe], prepost=timeframe == "1m", **window)
+        return answer_of(frame, asked_ms)
+
+    def subscribe(self, symbols: Iterable[str]) -> str:
+        return json.dumps({"subscribe": sorted(symbols)})
+
+    def unsubscribe(self, symbols: Iterable[str]) -> str:
+        return json.dumps({"unsubscribe": sorted(symbols)})
+
+    def decode(self, frame: str | bytes) -> Quote | None:
+        return decode_frame(frame)
+
+    def _fetch(self, symbol: str, **arguments: Any) -> tuple[yf.Ticker, int, pd.DataFrame]:
+        """One history request: the ticker (with its metadata), when it was asked, and the rows."""
+        # yfinance remembers a failed time-zone look-up for the life of the process.
+        YfData().cache_get.cache_clear()
+        self._session.chart_status = 0
+        asked_ms = int(time.time() * 1000)
+        ticker = yf.Ticker(symbol, session=self._session)
+        try:
+            frame = ticker.history(auto_adjust=False, actions=True, timeout=REQUEST_TIMEOUT_S, **arguments)
+        except Exception as error:
+            if is_empty_answer(error, self._session.chart_status, ticker):
+                return ticker, asked_ms, pd.DataFrame()
+            raise classified(error, self._session.chart_status, symbol) from error
+        self._session.budget.answered()
+        return ticker, asked_ms, frame
+
+
+def classified(error: Exception, status: int, symbol: str) -> ProviderError:
+    """yfinance's and curl's errors, and those that escape from yfinance's parsing, as ours.
+
+    yfinance says "possibly delisted" of everything; only a 404, or Yahoo's own words, mean that there is no such symbol.
+    """
+    if isinstance(error, ProviderError):
+        return error
+    if isinstance(error, YFRateLimitError) or status == 429:
+        return Throttled("throttled")
+    if status in (401, 403):
+        return Unauthorised(f"{symbol}: refused with {status}")
+    reason = getattr(error, "yahoo_reason", None) or ""
+    if status == 404 or "may be delisted" in reason or "Quote not found" in reason:
+        return UnknownSymbol(f"{symbol}: {reason or 'no such symbol'}")
+    if status >= 500 or isinstance(error, curl.exceptions.RequestException | OSError):
+        return Unavailable(f"{symbol}: answered with {status}" if status >= 500 else f"{symbol}: {_sentence(error)}")
+    return Malformed(f"{symbol}: {type(error).__name__} in an answer with status {status}: {_sentence(error)}")
+
+
+def is_empty_answer(error: Exception, status: int, ticker: yf.Ticker) -> bool:
+    """Whether yfinance raised because a window has no rows: a holiday, a halt, or times outside of what Yahoo keeps."""
+    if not isinstance(error, YFPricesMissingError):
+        return False
+    reason = error.yahoo_reason or ""
+    if status in (400, 422):
+        return "Data doesn't exist" in reason or "data not available" in reason
+    return status == 200 and not reason and bool((ticker.get_history_metadata() or {}).get("symbol"))
+
+
+def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:
+    """yfinance's frame as rows. A row without any price carries only an event, or says that nobody traded."""
+    answer = Answer(asked_ms)
+    if frame.empty:
+        return answer
+    days = frame.index.date
+    for day, split, dividend in zip(days, frame["Stock Splits"].tolist(), frame["Dividends"].tolist(), strict=True):
+        if split:
+            answer.splits.append((day, split))
+        if dividend:
+            answer.dividends.append((day, dividend))
+    columns = [frame[name].tolist() for name in ("Open", "High", "Low", "Close", "Volume")]
+    starts = frame.index.as_unit("ms").asi8.tolist()
+    for ts_ms, day, *values in zip(starts, days, *columns, strict=True):
+        if any(price == price for price in values[:4]):
+            answer.rows.append(Row(ts_ms, day, *map(float, values)))
+    return answer
+
+
+def decode_frame(frame: str | bytes) -> Quote | None:
+    """Yahoo's frame: JSON with a base64 protobuf in `message`; one without it is a control message."""
+    try:
+        body = json.loads(frame)
+        if not isinstance(body, dict):
+            raise MalformedFrame("not a JSON object")
+        message = body.get("message")
+        if message is None:
+            return None
+        pricing = PricingData()
+        pricing.ParseFromString(base64.b64decode(message, validate=True))
+    except (ValueError, TypeError, binascii.Error, DecodeError, RecursionError) as error:
+        raise MalformedFrame(str(error)) from error
+    if not pricing.id or not pricing.time:
+        raise MalformedFrame("no symbol or no time")
+    # `change` is measured from the previous regular close until today's regular close.
+    change = pricing.change if pricing.market_hours in (BEFORE_OPEN, REGULAR) else 0.0
+    return Quote(
+        symbol=pricing.id,
+        event_ms=pricing.time,
+        price=pricing.price,
+        day_volume=pricing.day_volume,
+        is_regular=pricing.market_hours == REGULAR,
+        day_high=pricing.day_high,
+        day_low=pricing.day_low,
+        previous_close=pricing.previous_close or (pricing.price - change if change else 0.0),
+    )
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """The seconds of a Retry-After header; the form with a date is not worth a parser."""
+    return float(header) if header and header.strip().isdigit() else None
+
+
+def _moment(ts_ms: int) -> datetime:
+    return datetime.fromtimestamp(ts_ms / 1000, UTC)
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,129 @@
+"""To Kafka, in order and once: an idempotent producer with a bounded queue that outlives a broker's restart."""
+
+import time
+from collections.abc import Iterable
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from ingestion.errors import BrokerAway
+from market.contracts import Clock, DeadLetter, Record
+from market.topics import DEAD_LETTERS, EVENTS, HISTORY
+
+log = structlog.get_logger()
+
+
+def producer_config(bootstrap: str, queue_mb: int, client_id: str) -> dict[str, str | int | bool]:
+    return {
+        "bootstrap.servers": bootstrap,
+        "client.id": client_id,
+        "acks": "all",
+        "enable.idempotence": True,
+        # Java's and librdkafka's default partitioners differ; this one is Java's, for keys of any kind.
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        # No time limit: a record waits for the broker as long as the process lives, and the queue's size is the bound.
+        "message.timeout.ms": 0,
+        "queue.buffering.max.kbytes": queue_mb * 1024,
+        "queue.buffering.max.messages": 2_000_000,
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 2_000,
+        "topic.metadata.refresh.interval.ms": 60_000,
+        "log_level": 4,
+    }
+
+
+class Publisher:
+    """Sends records to their topics. `send` says False when the queue is full: the caller waits, nothing is dropped."""
+
+    def __init__(self, bootstrap: str, prefix: str, queue_mb: int, client_id: str) -> None:
+        self._events = EVENTS.full_name(prefix)
+        self._history = HISTORY.full_name(prefix)
+        self._dead_letters = DEAD_LETTERS.full_name(prefix)
+        self._partitions = EVENTS.partitions
+        self.fatal: str | None = None
+        self.undelivered = 0
+        self.is_broker_away = False
+        config = producer_config(bootstrap, queue_mb, client_id)
+        self._producer = Producer({**config, "error_cb": self._on_error}, logger=None)
+
+    def send(self, record: Record) -> bool:
+        """An event to the events topic, a dead letter to its own."""
+        if isinstance(record, DeadLetter):
+            return self._produce(self._dead_letters, record.symbol, record)
+        return self._produce(self._events, getattr(record, "symbol", ""), record)
+
+    def send_history(self, record: Record) -> bool:
+        """A backfilled record to the history topic."""
+        if isinstance(record, DeadLetter):
+            return self.send(record)
+        return self._produce(self._history, getattr(record, "symbol", ""), record)
+
+    def send_all(self, records: Iterable[Record], history: bool = False) -> int:
+        """Blocking: waits where the queue is full. Returns how many were queued; `flush` makes sure of them."""
+        sent = 0
+        for record in records:
+            while not (self.send_history(record) if history else self.send(record)):
+                self._producer.poll(0.1)
+            sent += 1
+        return sent
+
+    def send_clock(self, clock: Clock) -> bool:
+        """The clock to every partition of the events topic, behind everything that was sent before it."""
+        payload = clock.encode()
+        queued = [self._queue(self._events, b"", payload, partition) for partition in range(self._partitions)]
+        return all(queued)
+
+    def refresh_partitions(self) -> None:
+        """Learns the events topic's partitions from the broker, if it answers; they only ever grow. Blocks up to 5 s."""
+        try:
+            topic = self._producer.list_topics(self._events, timeout=5).topics.get(self._events)
+        except KafkaException as error:
+            log.debug("partitions unknown", error=str(error))
+            return
+        self._partitions = max(self._partitions, len(topic.partitions) if topic else 0)
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for the broker."""
+        return len(self._producer)
+
+    def serve(self) -> int:
+        """Runs the callbacks that are due, and says how many records wait for the broker."""
+        self._producer.poll(0)
+        return self.waiting
+
+    def flush(self, timeout_s: float) -> None:
+        """Waits until the broker has acknowledged everything. Raises `BrokerAway` with how many it has not."""
+        ends_s = time.monotonic() + timeout_s
+        waiting = self._producer.flush(timeout_s)
+        while waiting and time.monotonic() < ends_s:
+            waiting = self._producer.flush(ends_s - time.monotonic())
+        if waiting or self.undelivered:
+            raise BrokerAway(f"Kafka did not acknowledge {waiting + self.undelivered} records within {timeout_s:.0f} s")
+
+    def _produce(self, topic: str, symbol: str, record: Record) -> bool:
+        return self._queue(topic, symbol.encode(), record.encode(), -1)
+
+    def _queue(self, topic: str, key: bytes, value: bytes, partition: int) -> bool:
+        try:
+            self._producer.produce(topic, value, key, partition, on_delivery=self._on_delivery)
+        except BufferError:
+            return False
+        return True
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        """With no time limit on delivery, a failure here is one that waiting does not mend."""
+        if error is None:
+            self.is_broker_away = False
+            return
+        self.undelivered += 1
+        log.error("record not delivered", topic=message.topic(), partition=message.partition(), error=error.str())
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self.fatal = error.str()
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.is_broker_away = True
+        log.warning("kafka", error=error.str(), fatal=error.fatal())

@@ -1,0 +1,161 @@
+"""A provider's answer → contract records: buckets, completeness, printed prices, validation. Pure; the only way in for bars."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+
+from ingestion.instruments import Instrument
+from ingestion.providers.base import Answer, Row
+from ingestion.splits import SplitFactors
+from market.calendars import Session, session_at, session_of, session_on
+from market.contracts import MAX_RECORD_BYTES, Action, Bar, DeadLetter, is_complete_row, round_price
+from market.errors import Reason, Rejected
+from market.timeframes import TIMEFRAMES, Timeframe, bucket_start_ms
+
+# What fits into a dead letter's record as base64, with room for its other fields.
+MAX_PAYLOAD_BYTES = (MAX_RECORD_BYTES - 2_048) // 4 * 3
+# A dividend's amount; a provider's adjusted one has float noise after this.
+DIVIDEND_DECIMALS = 6
+
+
+@dataclass(slots=True)
+class Records:
+    """What an answer became."""
+
+    bars: list[Bar] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+def records_of(answer: Answer, instrument: Instrument, timeframe: str, source: str, factors: SplitFactors) -> Records:
+    """The records in an answer about one symbol. `factors` has the splits of this answer and of later ones that are known."""
+    frame = TIMEFRAMES[timeframe]
+    rows = answer.rows if not frame.is_intraday else list(_merged_live_row(answer.rows, instrument.calendar, frame))
+    open_session = session_at(instrument.calendar, answer.asked_ms)
+    records = Records(actions=_actions(answer, instrument, source, factors))
+    for position, row in enumerate(rows):
+        is_last = position == len(rows) - 1
+        try:
+            records.bars.append(_bar(row, is_last, open_session, answer, instrument, frame, source, factors))
+        except Rejected as rejected:
+            original = json.dumps({"timeframe": timeframe, **asdict(row)}, default=str).encode()
+            records.dead_letters.append(
+                dead_letter(original, rejected, source, row.ts_ms, answer.asked_ms, instrument.symbol)
+            )
+    return records
+
+
+def dead_letter(
+    original: bytes, rejected: Rejected, source: str, event_ms: int, fetched_ms: int, symbol: str = ""
+) -> DeadLetter:
+    """A refused original with its reason; one that is larger than a record is kept to its beginning, and says so."""
+    detail = rejected.detail
+    if len(original) > MAX_PAYLOAD_BYTES:
+        detail = f"{detail} (the first {MAX_PAYLOAD_BYTES} of {len(original)} bytes)"
+    return DeadLetter(
+        source=source,
+        event_ms=event_ms,
+        fetched_ms=fetched_ms,
+        symbol=symbol or rejected.symbol,
+        reason=rejected.reason.value,
+        detail=detail[:500],
+        payload=base64.b64encode(original[:MAX_PAYLOAD_BYTES]).decode(),
+        content_hash=hashlib.sha256(original).hexdigest(),
+    )
+
+
+def _bar(
+    row: Row,
+    is_last: bool,
+    open_session: Session | None,
+    answer: Answer,
+    instrument: Instrument,
+    frame: Timeframe,
+    source: str,
+    factors: SplitFactors,
+) -> Bar:
+    if not all(map(math.isfinite, (row.open, row.high, row.low, row.close))):
+        missing = [name for name in ("open", "high", "low", "close") if not math.isfinite(getattr(row, name))]
+        raise Rejected(Reason.MISSING_FIELD, f"no {', '.join(missing)}", instrument.symbol)
+    factor = factors.of(row.day)
+    if frame.is_intraday:
+        session = session_of(instrument.calendar, row.ts_ms)
+        ts_ms = bucket_start_ms(row.ts_ms, frame, session.open_ms)
+        is_regular = session.open_ms <= ts_ms < session.close_ms
+        end_ms = min(ts_ms + frame.length_ms, session.close_ms) if is_regular else ts_ms + frame.length_ms
+        aligned = ts_ms == row.ts_ms
+    else:
+        session = session_on(instrument.calendar, row.day)
+        ts_ms, end_ms, is_regular, aligned = session.open_ms, session.close_ms, True, True
+    in_progress = is_last and open_session is not None and session.session_date == open_session.session_date
+    precision = instrument.price_precision
+    bar = Bar(
+        source=source,
+        event_ms=ts_ms,
+        fetched_ms=answer.asked_ms,
+        symbol=instrument.symbol,
+        timeframe=frame.name,
+        open=round_price(row.open * factor, precision),
+        high=round_price(row.high * factor, precision),
+        low=round_price(row.low * factor, precision),
+        close=round_price(row.close * factor, precision),
+        volume=_printed_volume(row.volume, factor) if instrument.has_volume else None,
+        session="regular" if is_regular else "ext",
+        session_date=session.session_date.isoformat(),
+        is_complete=is_complete_row(ts_ms, end_ms, answer.asked_ms, aligned=aligned, last_of_open_session=in_progress),
+    )
+    bar.check()
+    return bar
+
+
+def _printed_volume(volume: float, factor: float) -> float:
+    """Shares as traded on the day; a whole number again where the adjustment made it a fraction."""
+    return float(round(volume / factor)) if factor != 1.0 else float(volume)
+
+
+def _merged_live_row(rows: list[Row], calendar: str, frame: Timeframe) -> Iterator[Row]:
+    """The rows, with one in progress (stamped with the second of the request) folded into the row of its bucket, if any."""
+    if len(rows) < 2:
+        yield from rows
+        return
+    *settled, before, last = rows
+    yield from settled
+    bucket_ms = bucket_start_ms(last.ts_ms, frame, _open_ms(calendar, last.ts_ms))
+    if last.ts_ms == bucket_ms or before.ts_ms != bucket_ms:
+        yield before
+        yield last
+        return
+    yield replace(
+        before,
+        high=max(before.high, last.high),
+        low=min(before.low, last.low),
+        close=last.close,
+        volume=max(before.volume, last.volume),
+    )
+
+
+@lru_cache(maxsize=64)
+def _open_ms(calendar: str, ts_ms: int) -> int:
+    return session_of(calendar, ts_ms).open_ms
+
+
+def _actions(answer: Answer, instrument: Instrument, source: str, factors: SplitFactors) -> list[Action]:
+    """The splits, and the dividends as they were paid: providers adjust those for splits too."""
+    printed = [("split", day, ratio) for day, ratio in answer.splits]
+    printed += [("dividend", day, round(value * factors.of(day), DIVIDEND_DECIMALS)) for day, value in answer.dividends]
+    return [
+        Action(
+            source=source,
+            event_ms=session_on(instrument.calendar, day).open_ms,
+            fetched_ms=answer.asked_ms,
+            symbol=instrument.symbol,
+            action=action,
+            value=float(value),
+        )
+        for action, day, value in printed
+        if value > 0 and math.isfinite(value)
+    ]

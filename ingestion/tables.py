@@ -1,0 +1,124 @@
+"""What ingestion reads and writes in PostgreSQL: one function a statement."""
+
+from dataclasses import astuple
+from datetime import UTC, date, datetime
+
+from ingestion.database import Database
+from ingestion.instruments import Instrument, Tracked
+
+SELECT_TRACKED = """
+SELECT symbol, name, instrument_type, exchange, calendar, timezone, currency, price_precision, has_volume,
+       state, (extract(epoch FROM updated_at) * 1000)::bigint
+FROM core.instruments WHERE tracked ORDER BY added_at, symbol
+"""
+
+UPSERT_INSTRUMENT = """
+INSERT INTO core.instruments
+    (symbol, name, instrument_type, exchange, calendar, timezone, currency, price_precision, has_volume, state, source)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'ok', %s)
+ON CONFLICT (symbol) DO UPDATE SET
+    name = EXCLUDED.name, instrument_type = EXCLUDED.instrument_type, exchange = EXCLUDED.exchange,
+    calendar = EXCLUDED.calendar, timezone = EXCLUDED.timezone, currency = EXCLUDED.currency,
+    price_precision = EXCLUDED.price_precision, has_volume = EXCLUDED.has_volume,
+    state = 'ok', state_detail = NULL, updated_at = now()
+"""
+
+
+def timestamp(ts_ms: int) -> datetime:
+    return datetime.fromtimestamp(ts_ms / 1000, UTC)
+
+
+def seed_tracked(database: Database, symbols: list[str], source: str) -> int:
+    """Tracks `symbols` where the table is empty, and says how many."""
+    rows = database.run(
+        "INSERT INTO core.instruments (symbol, source) SELECT s, %s FROM unnest(%s) AS s"
+        " WHERE NOT EXISTS (SELECT FROM core.instruments) ON CONFLICT DO NOTHING RETURNING 1",
+        (source, symbols),
+    )
+    return len(rows)
+
+
+def tracked(database: Database) -> list[Tracked]:
+    """The tracked list, in the order in which it was made."""
+    rows = database.run(SELECT_TRACKED)
+    return [Tracked(row[0], row[9], row[10], Instrument(*row[:9]) if row[9] == "ok" else None) for row in rows]
+
+
+def save_instrument(database: Database, instrument: Instrument, source: str) -> None:
+    database.run(UPSERT_INSTRUMENT, (*astuple(instrument), source))
+
+
+def mark_unknown(database: Database, symbol: str, detail: str, day: date) -> None:
+    """The provider does not know the symbol: its row says so, and a row of the quality table that people look at."""
+    database.run(
+        "WITH marked AS (UPDATE core.instruments SET state = 'unknown', state_detail = %s, updated_at = now() WHERE symbol = %s)"
+        " INSERT INTO core.quality (symbol, session_date, note) VALUES (%s, %s, %s)"
+        " ON CONFLICT (symbol, session_date) DO UPDATE SET note = EXCLUDED.note, updated_at = now()",
+        (detail, symbol, symbol, day, f"unknown symbol: {detail}"),
+    )
+
+
+def set_status(database: Database, name: str, state: str, detail: str) -> None:
+    database.run(
+        "INSERT INTO core.service_status (name, state, detail) VALUES (%s, %s, %s)"
+        " ON CONFLICT (name) DO UPDATE SET state = EXCLUDED.state, detail = EXCLUDED.detail, heartbeat_at = now()",
+        (name, state, detail),
+    )
+
+
+def stored_bars(database: Database, symbol: str, timeframe: str, since_ms: int) -> dict[int, tuple[object, ...]]:
+    """Start → (open, high, low, close, volume) of the bars that the provider or time has confirmed."""
+    rows = database.run(
+        "SELECT (extract(epoch FROM ts) * 1000)::bigint, open, high, low, close, volume FROM v1.bars"
+        " WHERE symbol = %s AND timeframe = %s AND ts >= %s AND is_final",
+        (symbol, timeframe, timestamp(since_ms)),
+    )
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def stored_sessions(database: Database, symbol: str, timeframe: str) -> set[date]:
+    """The session dates that have a bar of the timeframe."""
+    rows = database.run(
+        "SELECT DISTINCT session_date FROM v1.bars WHERE symbol = %s AND timeframe = %s", (symbol, timeframe)
+    )
+    return {row[0] for row in rows}
+
+
+def stored_actions(database: Database, symbol: str) -> dict[tuple[date, str], float]:
+    rows = database.run("SELECT ex_date, action, value FROM v1.corporate_actions WHERE symbol = %s", (symbol,))
+    return {(ex_date, action): value for ex_date, action, value in rows}
+
+
+def complete_through_ms(database: Database, topic: str) -> int | None:
+    """How far the stream's clock of the feed has come, None before its first record."""
+    [[through]] = database.run(
+        "SELECT (extract(epoch FROM max(complete_through)) * 1000)::bigint FROM v1.stream WHERE topic = %s", (topic,)
+    )
+    return through or None
+
+
+def open_hole(database: Database, start_ms: int, end_ms: int, reason: str, detail: str) -> int:
+    [[identity]] = database.run(
+        "INSERT INTO core.gaps (starts_at, ends_at, reason, detail) VALUES (%s, %s, %s, %s) RETURNING id",
+        (timestamp(start_ms), timestamp(end_ms), reason, detail),
+    )
+    return int(identity)
+
+
+def open_holes(database: Database, reason: str) -> list[tuple[int, int, int]]:
+    """(id, start, end) of the feed's holes that are not healed yet."""
+    return [
+        (row[0], row[1], row[2])
+        for row in database.run(
+            "SELECT id, (extract(epoch FROM starts_at) * 1000)::bigint, (extract(epoch FROM ends_at) * 1000)::bigint"
+            " FROM core.gaps WHERE state = 'open' AND reason = %s ORDER BY starts_at",
+            (reason,),
+        )
+    ]
+
+
+def close_hole(database: Database, identity: int, state: str, detail: str) -> None:
+    database.run(
+        "UPDATE core.gaps SET state = %s, detail = detail || %s, settled_at = now() WHERE id = %s",
+        (state, detail, identity),
+    )

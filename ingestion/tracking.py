@@ -1,0 +1,105 @@
+"""The tracked list while the service runs: symbols come and go in the table, new ones are described and drawn at once."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import structlog
+
+from ingestion import catalogue, tables
+from ingestion.asking import Asking
+from ingestion.database import Database
+from ingestion.errors import DatabaseAway, ProviderError
+from ingestion.instruments import Tracked
+from ingestion.live import LiveStream
+from ingestion.providers.base import Provider
+from ingestion.rows import records_of
+from ingestion.splits import SplitFactors
+from ingestion.threads import in_thread
+
+log = structlog.get_logger()
+
+TABLE_POLL_S = 3.0
+
+
+class Tracking:
+    """Keeps `LiveStream.instruments` as the table says. `database_trouble` is why it could not, for the log and the status."""
+
+    def __init__(
+        self,
+        database: Database,
+        provider: Provider,
+        asking: Asking,
+        stream: LiveStream,
+        source: str,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._asking = asking
+        self._stream = stream
+        self._source = source
+        self._now_ms = now_ms
+        self._to_describe: list[Tracked] = []
+        self.database_trouble = ""
+
+    async def seed(self, symbols: list[str]) -> None:
+        """At the first start, the configured symbols; waits for the database as long as it takes."""
+        while True:
+            try:
+                seeded = await in_thread(lambda: tables.seed_tracked(self._database, symbols, self._source))
+            except DatabaseAway as error:
+                self.note_database(str(error))
+                await asyncio.sleep(TABLE_POLL_S)
+                continue
+            log.info("tracked list", seeded=seeded)
+            return
+
+    async def follow_table(self) -> None:
+        """Reads the list every few seconds; while the database is away, the last one holds."""
+        while True:
+            try:
+                entries = await in_thread(lambda: tables.tracked(self._database))
+            except DatabaseAway as error:
+                self.note_database(str(error))
+            else:
+                self.note_database("")
+                now_ms = self._now_ms()
+                self._stream.instruments = {e.symbol: e.instrument for e in entries if e.instrument is not None}
+                self._to_describe = [e for e in entries if catalogue.needs_description(e, now_ms)]
+            await asyncio.sleep(TABLE_POLL_S)
+
+    async def describe_new(self) -> None:
+        """Asks about new symbols, oldest first; each gets its minutes of today as soon as it is known."""
+        while True:
+            entries, self._to_describe = self._to_describe, []
+            for entry in entries:
+                try:
+                    await self._welcome(entry)
+                except ProviderError:
+                    break
+                except DatabaseAway as error:
+                    self.note_database(str(error))
+                    break
+            await asyncio.sleep(1.0)
+
+    async def _welcome(self, entry: Tracked) -> None:
+        instrument = await self._asking.ask(
+            lambda: catalogue.describe(self._database, self._provider, entry, self._source, self._today)
+        )
+        if instrument is None:
+            return
+        self._stream.instruments = {**self._stream.instruments, instrument.symbol: instrument}
+        answer = await self._asking.ask(lambda: self._provider.newest(entry.symbol, "1m"))
+        records = records_of(answer, instrument, "1m", self._source, SplitFactors(answer.splits))
+        for record in (*records.bars, *records.dead_letters):
+            await self._stream.send(record)
+        log.info("new symbol", symbol=entry.symbol, bars=len(records.bars), dead_letters=len(records.dead_letters))
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._now_ms() / 1000, UTC).date()
+
+    def note_database(self, trouble: str) -> None:
+        if trouble and trouble != self.database_trouble:
+            log.warning("database", detail=trouble)
+        self.database_trouble = trouble
