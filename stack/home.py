@@ -61,6 +61,12 @@ class Home:
         """Spark's scratch space and throw-away checkpoints."""
         return self.path / "spark"
 
+    def made(self, *, with_jars: bool) -> list[Path]:
+        """What the platform made here and `reset` deletes: never anything else that lies in the folder."""
+        folders = [self.secrets, self.data, self.conf, self.logs, self.run, self.airflow, self.java, self.spark]
+        folders += [self.path / name for name in ("simulator", "ingestion", "cache")]
+        return [path for path in (self.state_file, *folders, *([self.jars] if with_jars else [])) if path.exists()]
+
     def prepare(self) -> None:
         """Makes the folders. Raises `StackError` where the disk or the owner does not allow it."""
         try:

@@ -1,0 +1,102 @@
+"""Orders to the supervisor of a home, over a Unix socket in its `run` folder."""
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stack.errors import Exit, StackError
+from stack.home import REPO, Home
+
+SOCKET = "supervisor.sock"
+LONGEST_PATH = 100
+START_LIMIT_S = 30.0
+
+
+class NoSupervisor(StackError):
+    """Nobody answers on the socket."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(Exit.NOT_READY, f"the platform in {home.path} is not running: run `candlestream up`")
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    return json.dumps(body).encode() + b"\n"
+
+
+@contextmanager
+def socket_path(home: Home) -> Iterator[str]:
+    """The socket's path; by the folder's descriptor where the path is longer than a socket's may be."""
+    path = str(home.run / SOCKET)
+    if len(path) <= LONGEST_PATH:
+        yield path
+        return
+    folder = os.open(home.run, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{SOCKET}"
+    finally:
+        os.close(folder)
+
+
+def call(home: Home, verb: str, names: list[str] | None = None, timeout_s: float = 120.0) -> dict[str, Any]:
+    """One order and its answer. Raises `NoSupervisor`, or `StackError` with what the supervisor objected to."""
+    order = encode({"verb": verb, "names": names or []})
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout_s)
+        try:
+            with socket_path(home) as path:
+                connection.connect(path)
+            connection.sendall(order)
+            answer: dict[str, Any] = json.loads(connection.makefile().readline() or "null")
+        except (FileNotFoundError, ConnectionError) as error:
+            raise NoSupervisor(home) from error
+        except (TimeoutError, ValueError) as error:
+            raise StackError(Exit.FAILED, f"the supervisor did not answer {verb!r} within {timeout_s:.0f} s") from error
+    if not isinstance(answer, dict):
+        raise NoSupervisor(home)
+    if "error" in answer:
+        raise StackError(Exit.FAILED, answer["error"])
+    return answer
+
+
+def is_running(home: Home) -> bool:
+    """Whether a supervisor holds the home's lock."""
+    try:
+        with (home.run / "supervisor.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def start_supervisor(home: Home, environment: dict[str, str]) -> None:
+    """Starts the daemon and waits until it takes orders. Harmless when one runs."""
+    if not is_running(home):
+        command = [sys.executable, "-P", "-m", "stack", "supervise", "--home", str(home.path)]
+        with (home.logs / "supervisor.log").open("ab") as out:
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=REPO,
+                env=environment,
+            )
+    limit = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < limit:
+        try:
+            call(home, "status", timeout_s=5)
+        except NoSupervisor:
+            time.sleep(0.05)
+        else:
+            return
+    raise StackError(Exit.FAILED, f"the supervisor does not start: look at {home.logs / 'supervisor.log'}")

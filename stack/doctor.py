@@ -1,0 +1,121 @@
+"""`doctor`: looks at everything the platform stands on, and names the remedy for what is missing."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psutil
+
+from stack import control, jars, leftovers, source, state
+from stack.errors import StackError
+from stack.home import Home
+from stack.java import find_java
+from stack.platform import Platform
+from stack.ports import PREFERRED, Reservation
+from stack.postgres import open_server
+from stack.truststore import system_bundle
+
+NEEDED_DISK_GB = 4
+NEEDED_MEMORY_GB = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    is_well: bool
+    what: str
+    said: str
+
+
+def examine(home: Home) -> Iterator[Finding]:
+    """One finding after another, the cheap ones first."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(True, "python", f"{version} in {sys.prefix}")
+    yield disk(home)
+    memory_gb = psutil.virtual_memory().total / 2**30
+    yield Finding(memory_gb >= NEEDED_MEMORY_GB, "memory", f"{memory_gb:.1f} GB, {NEEDED_MEMORY_GB} GB are needed")
+    yield guarded("java", lambda: java_words(home))
+    yield guarded("postgresql", lambda: postgres_words(home))
+    yield jar_finding(home)
+    bundle = system_bundle()
+    yield Finding(
+        bundle is not None, "certificates", str(bundle) if bundle else "no PEM bundle: install ca-certificates"
+    )
+    yield secrets(home)
+    yield from running(home)
+    why = source.unreachable()
+    yield Finding(
+        True, "yahoo", "answers" if why is None else f"cannot be reached: {why}; --source simulator needs no connection"
+    )
+
+
+def guarded(what: str, words: Callable[[], str]) -> Finding:
+    try:
+        return Finding(True, what, words())
+    except StackError as error:
+        return Finding(False, what, error.sentence)
+
+
+def java_words(home: Home) -> str:
+    java = find_java(home.java)
+    return f"{java.version} in {java.home}" + (" (brought along)" if java.is_bundled else "")
+
+
+def postgres_words(home: Home) -> str:
+    kept = state.load(home)
+    server = open_server(home.data / "postgres", 0, kept.postgres_bin if kept else None)
+    who = f", run as user {server.account.uid}" if server.account else ""
+    return f"{server.bin_dir}{who}"
+
+
+def jar_finding(home: Home) -> Finding:
+    locked = jars.read_lock()
+    bad = [
+        name
+        for conf in jars.CONFS
+        for name in jars.wrong(jars.folder_of(home, conf), [j for j in locked if j.conf == conf])
+    ]
+    if not bad:
+        return Finding(True, "jars", f"{len(locked)} jars as stack/jars.lock has them")
+    if len(bad) == len(locked):
+        return Finding(True, "jars", "not downloaded yet: the first `up` does")
+    return Finding(False, "jars", f"{len(bad)} missing or altered ({bad[0]}, ...): the next `up` downloads them anew")
+
+
+def disk(home: Home) -> Finding:
+    folder = next(folder for folder in (home.path, *home.path.parents) if folder.exists())
+    free_gb = shutil.disk_usage(folder).free / 2**30
+    return Finding(
+        free_gb >= NEEDED_DISK_GB, "disk", f"{free_gb:.0f} GB free in {folder}, {NEEDED_DISK_GB} GB are needed"
+    )
+
+
+def secrets(home: Home) -> Finding:
+    if not home.secrets.exists():
+        return Finding(True, "secrets", "none yet: the first `up` generates them")
+    open_ones = [path.name for path in (home.secrets, *home.secrets.iterdir()) if path.stat().st_mode & 0o077]
+    if open_ones:
+        return Finding(
+            False, "secrets", f"others can read {', '.join(open_ones)}: chmod go= {home.secrets} and its files"
+        )
+    return Finding(True, "secrets", f"{home.secrets}, readable by uid {os.geteuid()} alone")
+
+
+def running(home: Home) -> Iterator[Finding]:
+    """What runs, or whether it could: leftovers and ports."""
+    kept = state.load(home)
+    if control.is_running(home):
+        pid = control.call(home, "status")["pid"]
+        yield Finding(True, "supervisor", f"runs (pid {pid}): `candlestream status` has the rest")
+        return
+    left = leftovers.of_home(home)
+    told = (
+        f"not running; {len(left)} processes are left of it: `candlestream down` ends them" if left else "not running"
+    )
+    yield Finding(not left, "supervisor", told)
+    reservation = Reservation()
+    ports = Platform(home, kept).ports if kept and kept.ports else PREFERRED
+    taken = [f"{name} {port}" for name, port in ports.items() if not reservation.take(name, port)]
+    reservation.release()
+    yield Finding(True, "ports", f"taken: {', '.join(taken)}; `up` moves these" if taken else "all free")

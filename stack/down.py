@@ -1,0 +1,42 @@
+"""`down` and `reset`."""
+
+import shutil
+import time
+
+from stack import control, leftovers
+from stack.errors import Exit, StackError
+from stack.home import Home
+
+LIMIT_S = 120.0
+
+
+def down(home: Home) -> str:
+    """Stops everything of a home and waits until it is gone. Says what it found."""
+    if not home.path.exists():
+        return "nothing was running"
+    try:
+        control.call(home, "shutdown", timeout_s=LIMIT_S)
+    except control.NoSupervisor:
+        left = leftovers.clear(home)
+        return f"ended {left} processes that a killed supervisor left behind" if left else "nothing was running"
+    limit = time.monotonic() + LIMIT_S
+    while control.is_running(home):
+        if time.monotonic() > limit:
+            raise StackError(Exit.FAILED, f"the supervisor does not end: look at {home.logs / 'supervisor.log'}")
+        time.sleep(0.05)
+    return "everything is stopped"
+
+
+def reset(home: Home, *, everything: bool) -> str:
+    """Stops and deletes what the platform made. Jars stay unless `everything`. Other files in the folder are not touched."""
+    if not home.state_file.exists() and not home.secrets.exists():
+        return f"nothing to delete in {home.path}"
+    down(home)
+    for path in home.made(with_jars=everything):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if not any(home.path.iterdir()):
+        home.path.rmdir()
+    return f"{home.path} is cleared" + ("" if everything else " (downloaded jars are kept; --all deletes them too)")

@@ -1,0 +1,43 @@
+"""What the supervisor is told about a process: how it starts, how it is asked whether it is well, how it ends."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Marks every process of a home, so that what a killed supervisor left behind is found whatever became of its parent.
+HOME_MARK = "CANDLESTREAM_SUPERVISED"
+PROCESS_MARK = "CANDLESTREAM_PROCESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """An answer to a probe: whether it is well, its own word for its state and a sentence for a person."""
+
+    is_well: bool
+    state: str = ""
+    detail: str = ""
+    # How old the word is that this rests on, in seconds; None where the process itself was asked just now.
+    age_s: float | None = None
+
+
+WELL = Health(True, "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process. `service` is the name that people use; several processes may make one service."""
+
+    name: str
+    service: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    probe: Callable[[], Health]
+    cwd: Path
+    prepare: Callable[[], None] = field(default=lambda: None)
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_whole_group: bool = False
+    stop_limit_s: float = 10.0
+    # Unwell for this long after having been well means hung: it is killed and started again. None: never.
+    hung_after_s: float | None = 120.0

@@ -1,0 +1,182 @@
+"""Every process of the platform, from top to bottom: what the supervisor can start."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from stack import airflow, spark
+from stack.heartbeat import airflow_probe, http_probe, listening_probe, status_probe
+from stack.home import REPO
+from stack.passwords import ADMIN_ROLE, READER
+from stack.platform import PYTHON, Platform
+from stack.ports import HOST
+from stack.postgres import server_environment
+from stack.process import HOME_MARK, WELL, Health, ProcessSpec
+
+# In the order in which `down` stops them; what stands on one line stops at the same time.
+STOP_ORDER = (
+    ("dashboard", "airflow-api", "airflow-scheduler", "airflow-dags", "ingestion", "spark"),
+    ("kafka", "simulator"),
+    ("postgres",),
+)
+
+
+def services_of(source: str) -> list[str]:
+    """The services that a platform with this source has."""
+    simulated = ["simulator"] if source == "simulator" else []
+    return ["postgres", "kafka", *simulated, "ingestion", "spark", "airflow", "dashboard"]
+
+
+def answering(answers: Callable[[], bool], detail: str) -> Callable[[], Health]:
+    return lambda: WELL if answers() else Health(False, "starting", detail)
+
+
+def all_processes(platform: Platform) -> dict[str, ProcessSpec]:
+    """The processes by name."""
+    specs = [postgres(platform), kafka(platform), ingestion(platform), stream(platform), dashboard(platform)]
+    specs += airflow_processes(platform)
+    if platform.state.source == "simulator":
+        specs.append(simulator(platform))
+    return {spec.name: spec for spec in specs}
+
+
+def log_of(platform: Platform, name: str) -> Path:
+    return platform.home.logs / f"{name}.log"
+
+
+def postgres(platform: Platform) -> ProcessSpec:
+    server = platform.postgres()
+    pgpass = platform.home.pgpass
+    return ProcessSpec(
+        name="postgres",
+        service="postgres",
+        command=server.command(),
+        environment=server_environment() | {HOME_MARK: str(platform.home.path)},
+        log=log_of(platform, "postgres"),
+        probe=answering(lambda: server.answers(ADMIN_ROLE, pgpass), f"port {server.port} takes no connections"),
+        cwd=Path("/"),
+        prepare=server.clear_stale_pid,
+        stop_signal=signal.SIGINT,
+        stop_limit_s=30.0,
+    )
+
+
+def kafka(platform: Platform) -> ProcessSpec:
+    node = platform.kafka()
+
+    def prepare() -> None:
+        node.write_properties()
+
+    return ProcessSpec(
+        name="kafka",
+        service="kafka",
+        command=node.command(),
+        environment=platform.environment(),
+        log=log_of(platform, "kafka"),
+        probe=answering(node.answers, f"{node.bootstrap} gives no metadata"),
+        cwd=platform.home.run,
+        prepare=prepare,
+        stop_limit_s=20.0,
+    )
+
+
+def simulator(platform: Platform) -> ProcessSpec:
+    port = platform.ports["simulator"]
+    state = platform.state
+    options = [
+        "--port",
+        str(port),
+        "--home",
+        str(platform.home.path),
+        "--seed",
+        str(state.seed),
+        "--hours",
+        state.hours,
+    ]
+    return ProcessSpec(
+        name="simulator",
+        service="simulator",
+        command=[str(PYTHON), "-m", "simulator", "serve", *options],
+        environment=platform.environment() | metrics(platform, "simulator_metrics"),
+        log=log_of(platform, "simulator"),
+        probe=listening_probe(port, platform.ca_file),
+        cwd=REPO,
+    )
+
+
+def ingestion(platform: Platform) -> ProcessSpec:
+    return ProcessSpec(
+        name="ingestion",
+        service="ingestion",
+        command=[str(PYTHON), "-m", "ingestion", "live"],
+        environment=platform.environment() | metrics(platform, "ingestion_metrics"),
+        log=log_of(platform, "ingestion"),
+        probe=status_probe(platform.reader_dsn, "ingestion"),
+        cwd=REPO,
+    )
+
+
+def stream(platform: Platform) -> ProcessSpec:
+    """The Spark stream, exactly as a person types it."""
+    return ProcessSpec(
+        name="spark",
+        service="spark",
+        command=[str(PYTHON.parent / "spark-submit"), str(spark.JOB.relative_to(REPO))],
+        environment=platform.environment() | metrics(platform, "spark_metrics"),
+        log=log_of(platform, "spark"),
+        probe=status_probe(platform.reader_dsn, "spark"),
+        cwd=REPO,
+        # The JVM is the parent of the Python driver: both are told.
+        stop_whole_group=True,
+        stop_limit_s=15.0,
+    )
+
+
+def dashboard(platform: Platform) -> ProcessSpec:
+    options = {
+        "server.address": HOST,
+        "server.port": str(platform.ports["dashboard"]),
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "browser.serverAddress": HOST,
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return ProcessSpec(
+        name="dashboard",
+        service="dashboard",
+        command=[str(PYTHON), "-m", "streamlit", "run", "dashboard/app.py", *flags],
+        environment=platform.environment() | {"CANDLESTREAM_DATABASE_URL": platform.database_url(READER)},
+        log=log_of(platform, "dashboard"),
+        probe=http_probe(platform.url("dashboard", "/_stcore/health")),
+        cwd=REPO,
+        stop_limit_s=5.0,
+    )
+
+
+def airflow_processes(platform: Platform) -> list[ProcessSpec]:
+    health = platform.url("airflow", airflow.HEALTH_PATH)
+    parts = (
+        ("airflow-api", ["api-server"], http_probe(health)),
+        ("airflow-scheduler", ["scheduler"], airflow_probe(health, "scheduler")),
+        ("airflow-dags", ["dag-processor"], airflow_probe(health, "dag_processor")),
+    )
+    return [
+        ProcessSpec(
+            name=name,
+            service="airflow",
+            command=[str(PYTHON.parent / "airflow"), *arguments],
+            environment=platform.environment(),
+            log=log_of(platform, name),
+            probe=probe,
+            cwd=REPO,
+            stop_limit_s=8.0,
+        )
+        for name, arguments, probe in parts
+    ]
+
+
+def metrics(platform: Platform, port: str) -> dict[str, str]:
+    return {"CANDLESTREAM_METRICS_PORT": str(platform.ports[port])}

@@ -1,0 +1,54 @@
+"""What a person is told at the end of `up` and by `status`."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stack.home import Home
+from stack.state import State
+
+FEEDS = {"yahoo": "Yahoo Finance", "simulator": "the simulated exchange (no real prices)"}
+
+
+def tell_ready(console: Console, home: Home, kept: State, body: dict[str, Any]) -> None:
+    """The last lines of `up`: where everything is."""
+    services = body["services"]
+    lines = [
+        ("dashboard", services["dashboard"]["url"]),
+        (
+            "Airflow",
+            f"{services['airflow']['url']}  user {services['airflow']['user']}, ./candlestream password airflow",
+        ),
+        ("Spark UI", services["spark"]["ui_url"]),
+        ("psql", f"psql '{services['postgres']['url']}?passfile={home.pgpass}'"),
+        ("Kafka", services["kafka"]["bootstrap"]),
+        ("fed by", f"{FEEDS[kept.source]}: {kept.source_reason}"),
+        ("passwords", f"{home.secrets} (./candlestream password NAME)"),
+        ("shell", 'eval "$(./candlestream env)"'),
+    ]
+    for name, value in lines:
+        console.print(f"  {name:<10} {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def tell_status(console: Console, body: dict[str, Any]) -> None:
+    """`status` for a person."""
+    if body["source"] is None:
+        console.print(
+            f"nothing was started in {body['home']} yet: run `candlestream up`", markup=False, highlight=False
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("service", "state", "pid", "restarts", "where", "detail"):
+        table.add_column(column, overflow="fold")
+    for name, entry in body["services"].items():
+        where = entry.get("url") or entry.get("bootstrap") or entry.get("ui_url") or entry.get("proxy") or ""
+        detail = entry["detail"] or (f"last ended: {entry['last_exit']}" if entry["last_exit"] else "")
+        style = "green" if entry["is_well"] else "red"
+        state = f"[{style}]{entry['state']}[/{style}]"
+        table.add_row(name, state, str(entry["pid"] or ""), str(entry["restarts"]), where, detail)
+    console.print(table)
+    disk = body["disk"]
+    ready = "ready" if body["ready"] else "not ready"
+    space = f"{disk['used_bytes'] / 2**30:.1f} GB used, {disk['free_bytes'] / 2**30:.0f} GB free"
+    console.print(f"{ready}, fed by {FEEDS[body['source']]}; {space}", highlight=False, markup=False)

@@ -1,0 +1,171 @@
+"""The supervisor: one daemon a home, which starts the processes, watches them, and takes orders on a socket."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from stack import leftovers, logfiles
+from stack.control import SOCKET, encode, socket_path
+from stack.errors import StackError
+from stack.files import write_atomic
+from stack.home import Home
+from stack.platform import open_platform
+from stack.services import STOP_ORDER, all_processes
+from stack.unit import Unit
+
+log = structlog.get_logger()
+
+ROTATE_EVERY_S = 15.0
+TIDY_EVERY_S = 3600.0
+
+Order = Callable[[list[str]], Coroutine[Any, Any, Any]]
+
+
+class Supervisor:
+    """Owns every process of a home, until it is told to end."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.units: dict[str, Unit] = {}
+        self.ended = asyncio.Event()
+        self.lock = asyncio.Lock()
+        self.orders: dict[str, Order] = {
+            "start": self.start,
+            "stop": self.stop,
+            "restart": self.restart,
+            "status": self.status,
+            "shutdown": self.shutdown,
+        }
+
+    async def start(self, names: list[str]) -> dict[str, Any]:
+        """Starts processes by their own or their service's name. What runs is left alone."""
+        specs = await asyncio.to_thread(lambda: all_processes(open_platform(self.home)))
+        for name in chosen(names, {name: spec.service for name, spec in specs.items()}):
+            self.units.setdefault(name, Unit(specs[name])).start(specs[name])
+        return await self.status([])
+
+    async def stop(self, names: list[str]) -> dict[str, Any]:
+        """Stops processes, each group of the order after the one before it."""
+        wanted = chosen(names, {name: unit.spec.service for name, unit in self.units.items()})
+        for together in STOP_ORDER:
+            units = [self.units[name] for name in together if name in wanted and name in self.units]
+            await asyncio.gather(*(unit.stop() for unit in units))
+        return await self.status([])
+
+    async def restart(self, names: list[str]) -> dict[str, Any]:
+        await self.stop(names)
+        return await self.start(names)
+
+    async def status(self, _names: list[str]) -> dict[str, Any]:
+        return {"pid": os.getpid(), "processes": {name: unit.account() for name, unit in self.units.items()}}
+
+    async def shutdown(self, _names: list[str]) -> dict[str, Any]:
+        await self.stop([])
+        self.ended.set()
+        return {"pid": os.getpid(), "processes": {}}
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One order a connection: a JSON line in, a JSON line out. Orders that change something wait for each other."""
+        with contextlib.suppress(ConnectionError):
+            line = await reader.readline()
+            try:
+                order = json.loads(line)
+                work = self.orders[order["verb"]](order.get("names", []))
+                if order["verb"] in ("status", "start"):
+                    answer = await work
+                else:
+                    async with self.lock:
+                        answer = await work
+            except (ValueError, KeyError, TypeError) as error:
+                answer = {"error": f"not an order: {error!r}"}
+            except StackError as error:
+                answer = {"error": error.sentence}
+            writer.write(encode(answer))
+            await writer.drain()
+            writer.close()
+
+    async def keep_house(self) -> None:
+        """Keeps the logs within their limits and records which processes are ours."""
+        tidied = 0.0
+        while True:
+            try:
+                await asyncio.to_thread(logfiles.rotate, self.home.logs)
+                if time.monotonic() - tidied > TIDY_EVERY_S:
+                    tidied = time.monotonic()
+                    await asyncio.to_thread(logfiles.remove_old, self.home.airflow / "logs", time.time())
+            except OSError as error:
+                log.warning("logs could not be kept within their limits", error=str(error))
+            await asyncio.sleep(ROTATE_EVERY_S)
+
+    async def run(self) -> None:
+        """Takes orders until `shutdown` or SIGTERM; both stop everything in order."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=16))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: asyncio.ensure_future(self.shutdown([])))
+        with socket_path(self.home) as path:
+            (self.home.run / SOCKET).unlink(missing_ok=True)
+            server = await asyncio.start_unix_server(self.answer, path=path)
+        (self.home.run / SOCKET).chmod(0o600)
+        house = asyncio.create_task(self.keep_house())
+        write_atomic(self.home.run / "supervisor.pid", f"{os.getpid()}\n")
+        log.info("supervisor ready", home=str(self.home.path))
+        await self.ended.wait()
+        house.cancel()
+        await asyncio.sleep(0.1)  # lets the answer to `shutdown` out
+        server.close()
+        (self.home.run / SOCKET).unlink(missing_ok=True)
+        (self.home.run / "supervisor.pid").unlink(missing_ok=True)
+        log.info("supervisor ends")
+
+
+def chosen(names: list[str], services: dict[str, str]) -> list[str]:
+    """The processes that a list of process or service names means; all without names. Raises `KeyError`."""
+    if not names:
+        return list(services)
+    found = [name for name, service in services.items() if name in names or service in names]
+    unknown = [name for name in names if name not in services and name not in services.values()]
+    if unknown:
+        raise KeyError(unknown[0])
+    return found
+
+
+def take(descriptor: int, tries: int = 20) -> bool:
+    """The home's lock. A command that only looks holds it for an instant, so it is tried for a second."""
+    for _ in range(tries):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def supervise(home: Home) -> int:
+    """The daemon's main: one for a home, held by a lock that the kernel drops with the process."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(),
+    )
+    with (home.run / "supervisor.lock").open("w") as lock:
+        if not take(lock.fileno()):
+            return 0  # another one was quicker: it takes the orders
+        cleared = leftovers.clear(home)
+        if cleared:
+            log.warning("ended what a killed supervisor left behind", processes=cleared)
+        asyncio.run(Supervisor(home).run())
+    return 0

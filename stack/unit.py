@@ -1,0 +1,198 @@
+"""One supervised process: started, probed, started again with backoff when it dies, stopped with its whole group."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import structlog
+
+from stack.leftovers import of_process
+from stack.logfiles import last_words
+from stack.process import PROCESS_MARK, Health, ProcessSpec
+
+log = structlog.get_logger()
+
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+# A process that ran well for this long has earned a quick restart again.
+STEADY_S = 60.0
+PROBE_STARTING_S = 0.5
+PROBE_RUNNING_S = 5.0
+
+
+def backoff_s(failures: int) -> float:
+    """How long to wait before the next start: half a second, doubled by each failure in a row."""
+    return min(FIRST_BACKOFF_S * 2 ** max(0, failures - 1), LONGEST_BACKOFF_S)
+
+
+def ending(code: int) -> str:
+    """An exit in words."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+@dataclass
+class Unit:
+    """A process and what is known of it. `state`: stopped, starting, ok (or the process's own word), failing, stopping."""
+
+    spec: ProcessSpec
+    state: str = "stopped"
+    detail: str = ""
+    pid: int | None = None
+    created: float = 0.0
+    is_well: bool = False
+    restarts: int = 0
+    failures: int = 0
+    last_exit: str = ""
+    _loop: asyncio.Task[None] | None = None
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def account(self) -> dict[str, Any]:
+        """What `status` and the supervisor's own records say of it."""
+        return {
+            "service": self.spec.service,
+            "state": self.state,
+            "is_well": self.is_well,
+            "detail": self.detail,
+            "pid": self.pid,
+            "created": self.created,
+            "restarts": self.restarts,
+            "failures": self.failures,
+            "last_exit": self.last_exit,
+            "log": str(self.spec.log),
+        }
+
+    def start(self, spec: ProcessSpec) -> None:
+        """Begins to run it; nothing happens if it runs already."""
+        if self._loop is not None and not self._loop.done():
+            return
+        self.spec = spec
+        self.failures = 0
+        self.state, self.detail = "starting", ""
+        self._stopping = asyncio.Event()
+        self._loop = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends it and its group. Returns when nothing of it is left."""
+        self._stopping.set()
+        if self._loop is not None:
+            await self._loop
+        self.state, self.detail, self.pid, self.is_well = "stopped", "", None, False
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            reason = await self._once()
+            if self._stopping.is_set():
+                return
+            self.failures = 1 if time.monotonic() - began > STEADY_S else self.failures + 1
+            self.restarts += 1
+            self.last_exit = reason
+            wait_s = backoff_s(self.failures)
+            self.state, self.is_well, self.pid = "failing", False, None
+            self.detail = f"{reason}; next start in {wait_s:.0f} s" if wait_s >= 1 else reason
+            log.warning(
+                "process ended", process=self.spec.name, reason=reason, restarts=self.restarts, next_start_s=wait_s
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait_s)
+
+    async def _once(self) -> str:
+        """One life of the process; returns how it ended."""
+        self.state, self.is_well = "starting", False
+        try:
+            await asyncio.to_thread(self.spec.prepare)
+            process = await self._spawn()
+        except OSError as error:
+            return f"could not be started: {error.strerror} ({error.filename})"
+        self.pid, self.created = process.pid, created_at(process.pid)
+        log.info("process started", process=self.spec.name, pid=process.pid)
+        exited = asyncio.create_task(process.wait())
+        watch = asyncio.create_task(self._watch(exited))
+        stop = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((exited, stop), return_when=asyncio.FIRST_COMPLETED)
+        watch.cancel()
+        if not exited.done():
+            self.state = "stopping"
+            await self._end(process, exited)
+        stop.cancel()
+        await asyncio.to_thread(clear_group, self.spec, process.pid)
+        code = exited.result()
+        log.info("process gone", process=self.spec.name, how=ending(code))
+        words = await asyncio.to_thread(last_words, self.spec.log)
+        return f"{ending(code)}: {words}" if words and code > 0 else ending(code)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        with self.spec.log.open("ab") as out:
+            return await asyncio.create_subprocess_exec(
+                *self.spec.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=asyncio.subprocess.STDOUT,
+                env=self.spec.environment | {PROCESS_MARK: self.spec.name},
+                cwd=self.spec.cwd,
+                start_new_session=True,
+            )
+
+    async def _end(self, process: asyncio.subprocess.Process, exited: "asyncio.Task[int]") -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self.spec.stop_whole_group:
+                os.killpg(process.pid, self.spec.stop_signal)
+            else:
+                process.send_signal(self.spec.stop_signal)
+        done, _ = await asyncio.wait((exited,), timeout=self.spec.stop_limit_s)
+        if not done:
+            log.warning("process does not stop, killing it", process=self.spec.name, after_s=self.spec.stop_limit_s)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await exited
+
+    async def _watch(self, exited: "asyncio.Task[int]") -> None:
+        """Probes it for as long as it lives, and kills it when it hangs."""
+        began = time.monotonic()
+        unwell_since: float | None = None
+        was_well = False
+        while not exited.done():
+            health = await asyncio.to_thread(self.spec.probe)
+            now = time.monotonic()
+            if health.age_s is not None and health.age_s > now - began:
+                health = Health(False, "starting", "has not reported yet")  # that was the last life's word
+            self._take(health)
+            if health.is_well:
+                was_well, unwell_since = True, None
+            else:
+                unwell_since = unwell_since or now
+            limit_s = self.spec.hung_after_s
+            if was_well and unwell_since and limit_s and now - unwell_since > limit_s and self.pid:
+                log.warning("process hangs, killing it", process=self.spec.name, detail=health.detail)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+                return
+            await asyncio.sleep(PROBE_RUNNING_S if health.is_well else PROBE_STARTING_S)
+
+    def _take(self, health: Health) -> None:
+        if self._stopping.is_set():
+            return
+        self.is_well = health.is_well
+        self.state = health.state or ("ok" if health.is_well else "starting")
+        self.detail = health.detail
+
+
+def created_at(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0
+
+
+def clear_group(spec: ProcessSpec, pid: int) -> None:
+    """Kills what a process that is gone left behind: its group, and children that made groups of their own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    for process in of_process(spec.environment, spec.name):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
