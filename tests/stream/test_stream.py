@@ -1,0 +1,132 @@
+"""The job itself, against a real broker and a real database."""
+
+import signal
+from datetime import UTC, datetime
+
+import pytest
+
+from market.contracts import Bar, Tick
+from market.topics import HISTORY
+from tests.stream.rig import Rig, until
+
+pytestmark = pytest.mark.stream
+
+MINUTE_MS = 60_000
+# A Wednesday, 14:30 UTC.
+T0 = int(datetime(2026, 11, 18, 14, 30, tzinfo=UTC).timestamp() * 1000)
+
+
+def tick(symbol: str, ts_ms: int, price: float, day_volume: int) -> Tick:
+    return Tick(
+        source="simulator", symbol=symbol, event_ms=ts_ms, fetched_ms=ts_ms + 40, price=price, day_volume=day_volume
+    )
+
+
+def bar(symbol: str, ts_ms: int, ohlcv: tuple[float, float, float, float, float], *, is_complete: bool) -> Bar:
+    o, h, low, c, v = ohlcv
+    return Bar(
+        source="simulator",
+        symbol=symbol,
+        event_ms=ts_ms,
+        fetched_ms=ts_ms + 3 * MINUTE_MS,
+        timeframe="1m",
+        open=o,
+        high=h,
+        low=low,
+        close=c,
+        volume=v,
+        session_date="2026-11-18",
+        is_complete=is_complete,
+    )
+
+
+MINUTES = """SELECT open, high, low, close, volume, ticks, is_closed, is_final, revision FROM v1.bars
+             WHERE symbol = %s AND timeframe = '1m' ORDER BY ts"""
+
+
+def test_ticks_become_bars_that_close_by_the_clock_and_are_corrected_by_the_provider(stream: Rig) -> None:
+    #   14:30            14:31            14:32
+    #   | 10.00 10.50 9.90 | 10.10        |
+    #   dv 100   150   180   200            clock 14:31:30, then 14:32:05
+    stream.start()
+    for at_ms, price, volume in ((1_000, 10.00, 100), (20_000, 10.50, 150), (50_000, 9.90, 180), (61_000, 10.10, 200)):
+        stream.send(tick("AAPL", T0 + at_ms, price, volume))
+    stream.clock(T0 + 90_000)
+    stream.drain()
+    assert stream.ask(MINUTES, ("AAPL",)) == [
+        (10.0, 10.5, 9.9, 9.9, 80.0, 3, True, False, 0),
+        (10.1, 10.1, 10.1, 10.1, 20.0, 1, False, False, 0),
+    ]
+    assert stream.ask("SELECT price, day_volume, previous_close FROM v1.latest") == [(10.1, 200.0, None)]
+
+    stream.send(bar("AAPL", T0, (10.0, 10.6, 9.9, 9.9, 185.0), is_complete=True))
+    stream.clock(T0 + 125_000)
+    stream.drain()
+    assert stream.ask(MINUTES, ("AAPL",)) == [
+        (10.0, 10.6, 9.9, 9.9, 185.0, 3, True, True, 1),
+        (10.1, 10.1, 10.1, 10.1, 20.0, 1, True, False, 0),
+    ]
+    assert stream.ask("SELECT revision, high, volume, superseded_at >= updated_at FROM v1.bar_revisions WHERE timeframe = '1m'") == [
+        (0, 10.5, 80.0, True)
+    ]
+    assert stream.ask("SELECT high, volume, ticks FROM v1.bars WHERE timeframe = '1d'") == [(10.6, 205.0, 4)]
+    assert stream.ask("SELECT ticks, late, corrected FROM v1.quality WHERE symbol = 'AAPL'") == [(4, 0, 1)]
+
+
+def test_what_breaks_the_contract_is_a_dead_letter_and_stops_nothing(stream: Rig) -> None:
+    stream.start()
+    stream.send(b"\xff\xfe", key="AAPL")
+    stream.send(b'{"v":1,"kind":"tick","source":"simulator","event_ms":1', key="AAPL")
+    stream.send(tick("NOPE", T0, 1.0, 1))
+    stream.send(tick("AAPL", T0, 10.0, 1))
+    stream.drain()
+    rows = stream.ask("SELECT reason, symbol, convert_from(payload, 'LATIN1') FROM v1.dead_letters ORDER BY reason")
+    assert [row[:2] for row in rows] == [("not_json", ""), ("not_utf8", ""), ("unknown_symbol", "NOPE")]
+    assert rows[1][2] == "\xff\xfe"
+    assert len(stream.ask(MINUTES, ("AAPL",))) == 1
+
+
+def test_history_fills_in_before_live_bars_and_their_averages_follow(stream: Rig) -> None:
+    stream.start()
+    stream.send(tick("AAPL", T0, 100.0, 10))
+    stream.clock(T0 + 1_000)
+    stream.drain()
+    assert stream.ask("SELECT sma_20 FROM v1.indicators WHERE timeframe = '1m'") == [(None,)]
+    closes = [50.0 + k for k in range(30)]
+    for k, close in enumerate(closes):
+        ts = T0 - (30 - k) * MINUTE_MS
+        stream.send(bar("AAPL", ts, (close, close, close, close, 5.0), is_complete=True), topic=HISTORY)
+    stream.drain()
+    newest = stream.ask("SELECT sma_5, sma_20 FROM v1.indicators WHERE timeframe = '1m' ORDER BY ts DESC LIMIT 1")
+    assert newest == [(sum([*closes[-4:], 100.0]) / 5, sum([*closes[-19:], 100.0]) / 20)]
+
+
+def test_a_killed_driver_loses_nothing_and_doubles_nothing(stream: Rig) -> None:
+    """Ticks keep coming while the driver is killed; every minute has exactly the ticks that were sent."""
+    stream.start()
+    volume = 0
+    for minute in range(6):
+        for k in range(20):
+            volume += 10
+            stream.send(tick("MSFT", T0 + minute * MINUTE_MS + k * 2_500, 20.0 + k / 100, volume))
+        stream.clock(T0 + minute * MINUTE_MS + 59_000)
+        stream.producer.flush()
+        if minute in (1, 3):
+            until(lambda: stream.ask("SELECT 1 FROM v1.bars"), "a first bar")
+            stream.signal(signal.SIGKILL)
+            stream.start()
+    stream.drain()
+    rows = stream.ask(MINUTES, ("MSFT",))
+    assert [row[:6] for row in rows] == [(20.0, 20.19, 20.0, 20.19, 200.0, 20)] * 6
+    # Minute k ends 9 s before tick volume of the next begins, so each bar's volume is its own 20 ticks of 10.
+
+
+def test_a_second_driver_is_told_to_stop_the_first(stream: Rig) -> None:
+    stream.start()
+    until(lambda: stream.ask("SELECT 1 FROM v1.service_status WHERE name = 'spark'"), "the first driver's heartbeat")
+    first = stream.process
+    stream.start()
+    assert stream.process is not None
+    assert stream.process.wait(60) == 3
+    stream.process = first
+    assert "stop it first" in stream.logged("fenced")[0]["detail"]
