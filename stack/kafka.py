@@ -94,7 +94,7 @@ class KafkaNode:
         properties = self.conf_dir / "format.properties"
         properties.write_text(self.properties(aside))
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self.java_command(STORAGE_TOOL, "format", "-t", cluster_id, "-c", str(properties))
+        command = self.java_command(STORAGE_TOOL, "format", f"--cluster-id={cluster_id}", "-c", str(properties))
         done = subprocess.run(command, capture_output=True, check=False, text=True)
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
