@@ -1,15 +1,21 @@
-"""Finds what a killed supervisor left running, by the mark that every process of a home carries."""
+"""Finds what a killed supervisor left running: by the mark that a home's processes carry, and by the sessions it led.
 
+Neither is enough alone: a program that sets its own title overwrites its environment, and with it the mark.
+"""
+
+import json
 import os
 from collections.abc import Mapping
 
 import psutil
 
+from stack.files import write_atomic
 from stack.home import Home
 from stack.platform import open_platform
 from stack.process import HOME_MARK, PROCESS_MARK
 
 GRACE_S = 5.0
+RECORD = "processes.json"
 
 
 def marked(mark: Mapping[str, str]) -> list[psutil.Process]:
@@ -32,15 +38,39 @@ def of_process(environment: Mapping[str, str], name: str) -> list[psutil.Process
     return marked({HOME_MARK: environment[HOME_MARK], PROCESS_MARK: name})
 
 
+def record(home: Home, processes: Mapping[str, tuple[int, float]]) -> None:
+    """Keeps which sessions are ours, for the day on which nobody is there to ask: name → (pid, created)."""
+    write_atomic(home.run / RECORD, json.dumps(processes) + "\n")
+
+
+def in_sessions(home: Home) -> list[psutil.Process]:
+    """What lives in the sessions that the supervisor of this home led. A pid that was given away since is not ours."""
+    try:
+        led: dict[int, float] = dict(json.loads((home.run / RECORD).read_text()).values())
+    except (OSError, ValueError):
+        return []
+    found = []
+    for process in psutil.process_iter(["create_time"]):
+        try:
+            session = os.getsid(process.pid)
+        except OSError:
+            continue
+        created = process.info["create_time"]
+        is_leader = process.pid == session
+        if session in led and (abs(created - led[session]) < 1 if is_leader else created >= led[session] - 1):
+            found.append(process)
+    return found
+
+
 def of_home(home: Home) -> list[psutil.Process]:
     """Every process that belongs to a home."""
-    found = marked({HOME_MARK: str(home.path)})
+    found = {process.pid: process for process in (*marked({HOME_MARK: str(home.path)}), *in_sessions(home))}
     if home.state_file.exists():
         # PostgreSQL overwrites its environment, so its own pid file is asked too.
         pid = open_platform(home).postgres().running_pid()
-        if pid is not None and all(process.pid != pid for process in found):
-            found.append(psutil.Process(pid))
-    return found
+        if pid is not None:
+            found[pid] = psutil.Process(pid)
+    return list(found.values())
 
 
 def clear(home: Home) -> int:

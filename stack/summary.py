@@ -3,7 +3,6 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from stack.home import Home
 from stack.state import State
@@ -38,16 +37,15 @@ def tell_status(console: Console, body: dict[str, Any]) -> None:
             f"nothing was started in {body['home']} yet: run `candlestream up`", markup=False, highlight=False
         )
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("service", "state", "pid", "restarts", "where", "detail"):
-        table.add_column(column, overflow="fold")
     for name, entry in body["services"].items():
         where = entry.get("url") or entry.get("bootstrap") or entry.get("ui_url") or entry.get("proxy") or ""
-        detail = entry["detail"] or (f"last ended: {entry['last_exit']}" if entry["last_exit"] else "")
         style = "green" if entry["is_well"] else "red"
-        state = f"[{style}]{entry['state']}[/{style}]"
-        table.add_row(name, state, str(entry["pid"] or ""), str(entry["restarts"]), where, detail)
-    console.print(table)
+        state = f"[{style}]{entry['state']:<10}[/{style}]"
+        restarts = f"restarted {entry['restarts']} times" if entry["restarts"] else ""
+        console.print(f"{name:<10} {state} {entry['pid'] or '':<8} {where}  {restarts}".rstrip(), highlight=False)
+        for words in (entry["detail"], f"last ended: {entry['last_exit']}" if entry["last_exit"] else ""):
+            if words:
+                console.print(f"{'':<10} {words}", highlight=False, markup=False)
     disk = body["disk"]
     ready = "ready" if body["ready"] else "not ready"
     space = f"{disk['used_bytes'] / 2**30:.1f} GB used, {disk['free_bytes'] / 2**30:.0f} GB free"

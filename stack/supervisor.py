@@ -50,8 +50,11 @@ class Supervisor:
         """Starts processes by their own or their service's name. What runs is left alone."""
         specs = await asyncio.to_thread(lambda: all_processes(open_platform(self.home)))
         for name in chosen(names, {name: spec.service for name, spec in specs.items()}):
-            self.units.setdefault(name, Unit(specs[name])).start(specs[name])
+            self.units.setdefault(name, Unit(specs[name], on_start=self.record)).start(specs[name])
         return await self.status([])
+
+    def record(self) -> None:
+        leftovers.record(self.home, {name: (unit.pid, unit.created) for name, unit in self.units.items() if unit.pid})
 
     async def stop(self, names: list[str]) -> dict[str, Any]:
         """Stops processes, each group of the order after the one before it."""

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +49,7 @@ class Unit:
     restarts: int = 0
     failures: int = 0
     last_exit: str = ""
+    on_start: Callable[[], None] = field(default=lambda: None)
     _loop: asyncio.Task[None] | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -110,6 +112,7 @@ class Unit:
         except OSError as error:
             return f"could not be started: {error.strerror} ({error.filename})"
         self.pid, self.created = process.pid, created_at(process.pid)
+        await asyncio.to_thread(self.on_start)
         log.info("process started", process=self.spec.name, pid=process.pid)
         exited = asyncio.create_task(process.wait())
         watch = asyncio.create_task(self._watch(exited))
