@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from simulator import metrics, quotes
 from simulator.chart import chart_answer, error_body
-from simulator.feed import Feed
+from simulator.feed import Client, Feed
 from simulator.intervals import ChartError
 from simulator.market import Market
 
@@ -79,21 +79,23 @@ class Endpoints:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket: `{"subscribe": [...]}` and `{"unsubscribe": [...]}` come in, updates go out."""
-        socket = web.WebSocketResponse(compress=False, heartbeat=30.0, max_msg_size=1 << 20)
+        socket = web.WebSocketResponse(compress=False, heartbeat=30.0, timeout=1.0, max_msg_size=1 << 20)
         if not socket.can_prepare(request):
             return web.Response(status=400, text="this host speaks WebSocket\n")
         await socket.prepare(request)
-        metrics.SOCKETS.inc()
+        if request.transport is None:
+            return socket
+        client = Client(socket, request.transport)
+        self.feed.attach(client)
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._obey(socket, message.data)
+                    self._obey(client, message.data)
         finally:
-            self.feed.drop(socket)
-            metrics.SOCKETS.dec()
+            self.feed.detach(client)
         return socket
 
-    def _obey(self, socket: web.WebSocketResponse, text: str) -> None:
+    def _obey(self, client: Client, text: str) -> None:
         try:
             wish = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -104,7 +106,7 @@ class Endpoints:
         for name, act in (("subscribe", self.feed.subscribe), ("unsubscribe", self.feed.unsubscribe)):
             symbols = wish.get(name)
             if isinstance(symbols, list):
-                act(socket, [symbol.upper() for symbol in symbols if isinstance(symbol, str)])
+                act(client, [symbol.upper() for symbol in symbols if isinstance(symbol, str)])
 
     async def _answer(self, compute: Callable[[int], Any], part: str) -> web.Response:
         now_ms = self.clock_ms()

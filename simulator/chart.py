@@ -6,11 +6,12 @@ import numpy as np
 
 from simulator.dividends import dividend_factors
 from simulator.intervals import INTRADAY_MINUTES, ChartError, ChartRequest, not_found, parse_request
+from simulator.intraday import intraday_rows
+from simulator.longer import daily_rows, split_scale
 from simulator.market import Instrument, Market
 from simulator.meta import chart_meta
 from simulator.noise import Floats
 from simulator.rollup import Rows
-from simulator.rows import daily_rows, intraday_rows, split_scale
 from simulator.snapshot import Snapshot, snapshot
 
 Json = dict[str, Any]

@@ -1,11 +1,12 @@
 """The days of an instrument: open, high, low, close and volume of every session since its listing.
 
 Closes are a random walk with clustered volatility, fat tails and a market factor, bent so that it leads from the listing's
-first price to its price on the reference day; after that day it runs free. The high and the low are drawn from the law of the
+first price to its price on the reference day and on from there. The high and the low are drawn from the law of the
 extremes of a Brownian bridge between open and close. Minutes and trades (minutes.py, trades.py) later fill in exactly these bars.
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -20,6 +21,9 @@ MARKET_VOLATILITY = 0.15
 VOLATILITY_LAYERS = ((3.0, 0.16), (15.0, 0.22), (70.0, 0.26), (400.0, 0.22))
 # A surprise (a result, a verdict) on about three days a year moves the price by two to five deviations.
 SURPRISE_CHANCE = 0.012
+# How far prices stray from their long-run line (deviation of the log price), and its steepest slope after the reference day.
+WANDER = 0.35
+MAX_PACE = 0.08 / SESSIONS_A_YEAR
 # Of a session's variance, what falls into the night before it where the exchange closes.
 NIGHT_SHARE = 0.3
 
@@ -91,13 +95,19 @@ def daily_returns(seed: int, listing: Listing, day: Ints) -> tuple[Floats, Float
 
 
 def anchored(returns: Floats, day: Ints, listing: Listing) -> Floats:
-    """The log close: from the first price to the price on the reference day, then onwards without an aim."""
-    walk = np.cumsum(returns)
+    """The log close: from the first price to the price on the reference day and on at the same pace, at most a few per cent.
+
+    The walk is pulled back to that line slowly enough to be invisible from day to day, so that decades stay plausible.
+    """
+    session_sigma = listing.volatility / np.sqrt(SESSIONS_A_YEAR)
+    keep = np.exp(-0.5 * (session_sigma / WANDER) ** 2)
+    walk = np.fromiter(accumulate(returns.tolist(), lambda was, change: keep * was + change), dtype=np.float64)
     reference = min(max(int(np.searchsorted(day, REFERENCE_DAY)), 1), len(day) - 1)
     first, aim = np.log(listing.first_price), np.log(listing.price)
-    progress = np.minimum(np.arange(len(day)) / reference, 1.0)
-    bend = (aim - first) - (walk[reference] - walk[0])
-    return first + (walk - walk[0]) + progress * bend
+    place = np.arange(len(day)) - reference
+    bend = aim - first - (walk[reference] - walk[0])
+    pace = np.clip((aim - first) / reference, -MAX_PACE, MAX_PACE)
+    return aim + walk - walk[reference] + np.where(place <= 0, bend / reference, pace) * place
 
 
 def volumes(listing: Listing, key, day: Ints, surprise: Floats, factor: Floats) -> Ints:

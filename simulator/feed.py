@@ -4,9 +4,11 @@ import asyncio
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from simulator import metrics
 from simulator.market import Market
@@ -16,100 +18,129 @@ from simulator.wire import Tick, encode
 
 log = structlog.get_logger()
 
-# Updates that fall due within this time go out together; below what a reader can see, and cheaper than one wake-up each.
+# Updates that fall due within this time go out together: less than a reader notices, and cheaper than a wake-up each.
 TOGETHER_MS = 10
-# A client that does not read is dropped when so many bytes wait for it: live data are worthless late.
+# A minute's updates are prepared so long before it begins.
+LEAD_MS = 4_000
+# What could not be sent in time (the machine slept) is not sent at all, as a live feed would not.
+STALE_MS = 5_000
+# A client that does not read is dropped when so many bytes wait for it.
 MAX_WAITING_BYTES = 4 << 20
 
 
+@dataclass(frozen=True, eq=False)
+class Client:
+    """An open WebSocket and the transport under it."""
+
+    socket: web.WebSocketResponse
+    transport: asyncio.Transport
+
+
 class Feed:
-    """Publishes the tape of every subscribed symbol. One task (`run`) serves all sockets."""
+    """Publishes the tape of every subscribed symbol. One pair of tasks (`run`) serves all clients."""
 
     def __init__(self, market: Market, ticks_per_second: float, clock_ms: Callable[[], int]) -> None:
         self.market = market
         self.ticks_per_second = ticks_per_second
         self.clock_ms = clock_ms
-        self._sockets: dict[str, set[web.WebSocketResponse]] = defaultdict(set)
+        self.clients: set[Client] = set()
+        self._subscribers: dict[str, set[Client]] = defaultdict(set)
         self._due: list[tuple[int, int, Tick]] = []
-        self._taped_through: dict[str, int] = {}
-        self._order = 0
-        self._wake = asyncio.Event()
+        self._taped_through_ms: dict[str, int] = {}
+        self._pushed = 0
+        self._new_subscription = asyncio.Event()
+        self._new_tape = asyncio.Event()
 
-    def subscribe(self, socket: web.WebSocketResponse, symbols: Iterable[str]) -> None:
-        """Adds symbols to a socket; those that are not listed are ignored, as Yahoo does."""
+    def attach(self, client: Client) -> None:
+        # A slow client must not hold up the others: its writes never wait, and `_send` drops it when it is too far behind.
+        client.transport.set_write_buffer_limits(high=2 * MAX_WAITING_BYTES)
+        self.clients.add(client)
+        metrics.SOCKETS.set(len(self.clients))
+
+    def detach(self, client: Client) -> None:
+        """Forgets a client that is gone."""
+        self.unsubscribe(client, list(self._subscribers))
+        self.clients.discard(client)
+        metrics.SOCKETS.set(len(self.clients))
+
+    def subscribe(self, client: Client, symbols: Iterable[str]) -> None:
+        """Adds symbols; those that are not listed are ignored, as Yahoo does."""
         for symbol in symbols:
             if symbol in self.market.listings:
-                self._sockets[symbol].add(socket)
-        self._wake.set()
+                self._subscribers[symbol].add(client)
+        self._new_subscription.set()
 
-    def unsubscribe(self, socket: web.WebSocketResponse, symbols: Iterable[str]) -> None:
+    def unsubscribe(self, client: Client, symbols: Iterable[str]) -> None:
         for symbol in symbols:
-            sockets = self._sockets.get(symbol)
-            if sockets is not None:
-                sockets.discard(socket)
-                if not sockets:
-                    del self._sockets[symbol]
-
-    def drop(self, socket: web.WebSocketResponse) -> None:
-        """Forgets a socket that is gone."""
-        self.unsubscribe(socket, list(self._sockets))
+            subscribers = self._subscribers.get(symbol)
+            if subscribers is not None:
+                subscribers.discard(client)
+                if not subscribers:
+                    del self._subscribers[symbol]
 
     async def run(self) -> None:
         """Publishes until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tape_ahead())
+            tasks.create_task(self._publish())
+
+    async def close(self) -> None:
+        """Says goodbye to every client."""
+        await asyncio.gather(*(client.socket.close(code=WSCloseCode.GOING_AWAY) for client in list(self.clients)))
+
+    async def _tape_ahead(self) -> None:
+        """Prepares the current minute and, shortly before it begins, the next one."""
         while True:
-            self._wake.clear()
-            now_ms = self.clock_ms()
-            for symbol in list(self._sockets):
-                self._tape(symbol, now_ms)
+            self._new_subscription.clear()
+            for symbol in list(self._subscribers):
+                now_ms = self.clock_ms()
+                self._tape(symbol, now_ms // MINUTE_MS * MINUTE_MS, now_ms)
+                self._tape(symbol, (now_ms + LEAD_MS) // MINUTE_MS * MINUTE_MS, now_ms)
                 await asyncio.sleep(0)
-            await self._publish(self.clock_ms())
-            next_minute_ms = (self.clock_ms() // MINUTE_MS + 1) * MINUTE_MS
-            next_ms = min(self._due[0][0] + TOGETHER_MS, next_minute_ms) if self._due else next_minute_ms
-            await self._pause(max(next_ms - self.clock_ms(), TOGETHER_MS))
+            now_ms = self.clock_ms()
+            wait_ms = MINUTE_MS - (now_ms + LEAD_MS) % MINUTE_MS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._new_subscription.wait(), wait_ms / 1000)
 
-    async def _pause(self, ms: int) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), ms / 1000)
-        except TimeoutError:
+    def _tape(self, symbol: str, minute_ms: int, now_ms: int) -> None:
+        if self._taped_through_ms.get(symbol, -1) >= minute_ms:
             return
-
-    def _tape(self, symbol: str, now_ms: int) -> None:
-        """Puts the current minute of a symbol on the schedule, once."""
-        minute_ms = now_ms // MINUTE_MS * MINUTE_MS
-        if self._taped_through.get(symbol) == minute_ms:
-            return
-        self._taped_through[symbol] = minute_ms
-        instrument = self.market.instrument(symbol, now_ms)
+        self._taped_through_ms[symbol] = minute_ms
+        instrument = self.market.instrument(symbol, minute_ms)
         for due_ms, tick in minute_tape(instrument, minute_ms, self.ticks_per_second):
             # What was traded before the subscription is history.
             if due_ms >= now_ms - TOGETHER_MS:
-                self._order += 1
-                heapq.heappush(self._due, (due_ms, self._order, tick))
+                self._pushed += 1
+                heapq.heappush(self._due, (due_ms, self._pushed, tick))
+        self._new_tape.set()
 
-    async def _publish(self, now_ms: int) -> None:
-        while self._due and self._due[0][0] <= now_ms:
-            _, _, tick = heapq.heappop(self._due)
-            sockets = self._sockets.get(tick.symbol)
-            if not sockets:
-                self._taped_through.pop(tick.symbol, None)
+    async def _publish(self) -> None:
+        while True:
+            self._new_tape.clear()
+            now_ms = self.clock_ms()
+            while self._due and self._due[0][0] <= now_ms:
+                due_ms, _, tick = heapq.heappop(self._due)
+                subscribers = self._subscribers.get(tick.symbol)
+                if subscribers and due_ms >= now_ms - STALE_MS:
+                    await self._send(tick, subscribers)
+            wait_ms = max(self._due[0][0] - self.clock_ms(), TOGETHER_MS) if self._due else MINUTE_MS
+            if wait_ms <= TOGETHER_MS:
+                await asyncio.sleep(wait_ms / 1000)
                 continue
-            text = encode(tick)
-            for socket in list(sockets):
-                await self._send(socket, text)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._new_tape.wait(), wait_ms / 1000)
 
-    async def _send(self, socket: web.WebSocketResponse, text: str) -> None:
-        if socket.closed:
-            self.drop(socket)
-            return
-        transport = socket._req.transport if socket._req is not None else None  # noqa: SLF001 - aiohttp has no other way to it
-        if transport is not None and transport.get_write_buffer_size() > MAX_WAITING_BYTES:
-            log.warning("a client does not read its feed: dropped")
-            transport.abort()
-            self.drop(socket)
-            return
-        try:
-            await socket.send_str(text)
-        except (ConnectionError, RuntimeError):
-            self.drop(socket)
-            return
-        metrics.TICKS.inc()
+    async def _send(self, tick: Tick, subscribers: set[Client]) -> None:
+        text = encode(tick)
+        for client in list(subscribers):
+            if client.transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+                log.warning("a client does not read its feed: dropped")
+                client.transport.abort()
+                self.detach(client)
+                continue
+            try:
+                await client.socket.send_str(text)
+            except (ConnectionError, RuntimeError):
+                self.detach(client)
+                continue
+            metrics.TICKS.inc()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from simulator.market import Instrument
+from simulator.parts import Part, window
 
 DAY_S = 86_400
 INTRADAY_MINUTES = {"1m": 1, "2m": 2, "5m": 5, "15m": 15, "30m": 30, "60m": 60, "90m": 90, "1h": 60}
@@ -56,6 +57,7 @@ def parse_request(query: dict[str, str], instrument: Instrument, now_s: int) -> 
             "Unprocessable Entity",
             f"Invalid input - interval={interval} is not supported. Valid intervals: [{valid}]",
         )
+    include_pre_post = query.get("includePrePost", "false").lower() == "true"
     range_name, sessions = "", None
     if "period1" in query or "period2" in query:
         try:
@@ -66,7 +68,7 @@ def parse_request(query: dict[str, str], instrument: Instrument, now_s: int) -> 
             raise ChartError(400, "Bad Request", "Invalid input - start date cannot be after end date. ")
     else:
         range_name = query.get("range", "1d").lower()
-        start_s, end_s = range_window(range_name, interval, instrument, now_s)
+        start_s, end_s = range_window(range_name, interval, instrument, include_pre_post, now_s)
         match = RANGE_FORMAT.fullmatch(range_name)
         sessions = int(match[1]) if match is not None and match[2] == "d" else None
     check_reach(interval, start_s, end_s, sessions, NAMED_LENIENCE_S if range_name else LENIENCE_S, now_s)
@@ -75,12 +77,14 @@ def parse_request(query: dict[str, str], instrument: Instrument, now_s: int) -> 
         start_s=start_s,
         end_s=end_s,
         range_name=range_name,
-        include_pre_post=query.get("includePrePost", "false").lower() == "true",
+        include_pre_post=include_pre_post,
         with_actions=bool(set(query.get("events", "").lower().split(",")) & {"div", "split", "splits", "history"}),
     )
 
 
-def range_window(name: str, interval: str, instrument: Instrument, now_s: int) -> tuple[int, int]:
+def range_window(
+    name: str, interval: str, instrument: Instrument, include_pre_post: bool, now_s: int
+) -> tuple[int, int]:
     """The window that a range means: days are sessions, longer ranges go back on the calendar."""
     row = instrument.row_at(now_s * 1000)
     first_s = instrument.open_ms(0) // 1000
@@ -101,7 +105,10 @@ def range_window(name: str, interval: str, instrument: Instrument, now_s: int) -
         )
     count, unit = int(match[1]), match[2]
     if unit == "d":
-        return instrument.open_ms(max(row - count + 1, 0)) // 1000, end_s
+        part = Part.PRE if include_pre_post else Part.REGULAR
+        if include_pre_post and window(instrument, row + 1, Part.PRE)[0] <= now_s * 1000:
+            row += 1
+        return window(instrument, max(row - count + 1, 0), part)[0] // 1000, end_s
     if unit == "wk":
         return now_s - count * 7 * DAY_S, end_s
     return midnight_s(months_before(today, count * (12 if unit == "y" else 1))), end_s

@@ -1,4 +1,4 @@
-"""What is listed: one row of listings.csv an instrument, with defaults where a column is empty."""
+"""What is listed: one row of listings.csv an instrument, with defaults where the first price or the volatility is empty."""
 
 import csv
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ LISTINGS_FILE = Path(__file__).with_name("listings.csv")
 EPOCH = date(1970, 1, 1)
 # The prices in listings.csv are roughly those of this day; the past leads up to them and the future starts from them.
 REFERENCE_DAY = (date(2026, 1, 2) - EPOCH).days
+
+# What a unit of each currency is worth in US dollars, roughly: only to tell how much an instrument is traded.
+DOLLARS = {"USD": 1.0, "EUR": 1.17, "GBP": 1.35, "GBp": 0.0135, "JPY": 0.0064, "HKD": 0.128, "CHF": 1.26, "CAD": 0.73}
 
 # Yahoo's instrument types, as (annual volatility, share of the market factor, growth a year before the reference day).
 TYPE_DEFAULTS = {
@@ -45,6 +48,13 @@ class Listing:
         return float(10.0**-self.precision)
 
     @property
+    def turnover(self) -> float:
+        """What is traded in a day, in dollars. Coins count their volume in money; what has no volume counts as much traded."""
+        if not self.has_volume:
+            return 5e9
+        return self.day_volume * DOLLARS[self.currency] * (1.0 if self.kind == "CRYPTOCURRENCY" else self.price)
+
+    @property
     def has_volume(self) -> bool:
         return self.day_volume > 0
 
@@ -58,27 +68,22 @@ def read_listings(path: Path = LISTINGS_FILE) -> dict[str, Listing]:
 def listing_from(row: dict[str, str]) -> Listing:
     symbol, kind, price = row["symbol"], row["type"], float(row["price"])
     volatility, beta, growth = TYPE_DEFAULTS[kind]
+    # Where a column is empty, instruments differ by a number of their own between 0 and 1.
     spread = int(key_of("listing", symbol)) / 2.0**64
-    listed = (
-        date.fromisoformat(row["listed"])
-        if row["listed"]
-        else date(1985 + int(spread * 25), 1 + int(spread * 97) % 12, 11)
-    )
-    listed_day = (listed - EPOCH).days
+    listed_day = (date.fromisoformat(row["listed"]) - EPOCH).days
     years = (REFERENCE_DAY - listed_day) / 365.25
-    has_volume = kind != "CURRENCY"
     return Listing(
         symbol=symbol,
         name=row["name"],
         kind=kind,
         exchange=row["exchange"],
         currency=row["currency"],
-        precision=int(row["precision"] or 2),
+        precision=int(row["precision"]),
         price=price,
         listed_day=listed_day,
         first_price=float(row["first_price"] or price * (1.0 + growth) ** -years),
-        day_volume=float(row["volume"] or 2e8 / price * (0.4 + 2.0 * spread)) if has_volume else 0.0,
+        day_volume=float(row["volume"] or 0.0),
         volatility=float(row["volatility"] or volatility * (0.75 + 0.6 * spread)),
-        beta=beta if kind != "EQUITY" else 0.6 + 0.8 * spread,
+        beta=0.6 + 0.8 * spread if kind == "EQUITY" else beta,
         dividend_yield=float(row["dividend"] or 0.0) / 100.0,
     )

@@ -1,7 +1,7 @@
 """The simulated market: every instrument's days, minutes and trades by address, with bounded caches over pure functions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 
@@ -12,8 +12,9 @@ from simulator.dividends import Dividend, dividends_of
 from simulator.listings import Listing
 from simulator.minutes import Minutes, SessionBars, Style, fill_minutes
 from simulator.noise import Ints
+from simulator.parts import EXTENDED_TRADES, Part, extended_bar, starts
 from simulator.sessions import MINUTE_MS, Sessions, sessions_of
-from simulator.splits import Split
+from simulator.splits import Split, splits_of
 from simulator.trades import MinuteBar, Trades, fill_minute
 from simulator.venues import SIMULATED, VENUES, Venue
 
@@ -31,7 +32,7 @@ class Market:
     """Prices of all listings. A pure function of seed, symbol and time: the caches change only how fast it answers."""
 
     def __init__(
-        self, seed: int, listings: Mapping[str, Listing], splits: Mapping[str, tuple[Split, ...]], hours: str
+        self, seed: int, listings: Mapping[str, Listing], splits: dict[str, tuple[Split, ...]], hours: str
     ) -> None:
         self.seed = seed
         self.hours = hours
@@ -49,7 +50,7 @@ class Market:
         if known is None or known.year != year:
             listing = self.listings[symbol]
             venue = SIMULATED if self.hours == AROUND_THE_CLOCK else VENUES[listing.exchange]
-            known = Instrument(self, listing, venue, self.splits.get(symbol, ()), year)
+            known = Instrument(self, listing, venue, splits_of(listing, self.splits), year)
             self._instruments[symbol] = known
         return known
 
@@ -79,9 +80,8 @@ class Instrument:
     @cached_property
     def style(self) -> Style:
         listing = self.listing
-        turnover = listing.day_volume * listing.price if listing.has_volume else 5e10
         # From a trade every other minute for small companies to seven a second for the most traded.
-        rate = float(np.clip((turnover / 4e7) ** 0.85, 0.5, 420.0))
+        rate = float(np.clip((listing.turnover / 2.5e7) ** 0.85, 0.5, 420.0))
         lull = 0.35 if self.venue.calendar in ("24/7", "24/5") else 0.75
         return Style(self.market.seed, listing.symbol, MARKET_SHARES[listing.kind], rate, lull, listing.has_volume)
 
@@ -99,6 +99,11 @@ class Instrument:
     def close_ms(self, row: int) -> int:
         return int(self.calendar.close_ms[self.first_session + row])
 
+    def in_break(self, row: int, now_ms: int) -> bool:
+        """Whether a moment lies in the session's lunch break."""
+        at = self.first_session + row
+        return bool(self.calendar.break_start_ms[at] <= now_ms < self.calendar.break_end_ms[at])
+
     def day(self, row: int) -> int:
         """The session's local date, in days since the epoch."""
         return int(self.calendar.days[self.first_session + row])
@@ -110,14 +115,15 @@ class Instrument:
     def opens_s(self) -> Ints:
         return self.calendar.open_ms[self.first_session :] // 1000
 
-    def minute_starts(self, row: int) -> Ints:
-        return self.calendar.minute_starts(self.first_session + row)
+    def minute_starts(self, row: int, part: Part = Part.REGULAR) -> Ints:
+        return starts(self, row, part)
 
-    def minutes(self, row: int) -> Minutes:
-        return self.market.session_minutes(self, row)
+    def minutes(self, row: int, part: Part = Part.REGULAR) -> Minutes:
+        return self.market.session_minutes(self, row, part)
 
-    def trades(self, row: int, minute: int) -> Trades:
-        return self.market.minute_trades(self, row, minute)
+    def trades(self, row: int, minute: int, part: Part = Part.REGULAR) -> Trades:
+        """The trades of a part's minute, counted from its first."""
+        return self.market.minute_trades(self, row, minute, part)
 
 
 def make_history(instrument: Instrument) -> Days:
@@ -136,16 +142,24 @@ def minute_block(instrument: Instrument, rows: Ints) -> Minutes:
     return fill_minutes(bars, minute, instrument.style)
 
 
-def make_session_minutes(instrument: Instrument, row: int) -> Minutes:
-    block = minute_block(instrument, np.array([row]))
+def extended_block(instrument: Instrument, row: int, part: Part) -> Minutes:
+    """The minutes before or after a session, as one row."""
+    style = instrument.style
+    thin = replace(style, trades_a_minute=style.trades_a_minute * EXTENDED_TRADES, lull=0.0)
+    return fill_minutes(extended_bar(instrument, row, part), starts(instrument, row, part)[None, :] // MINUTE_MS, thin)
+
+
+def make_session_minutes(instrument: Instrument, row: int, part: Part) -> Minutes:
+    regular = part is Part.REGULAR
+    block = minute_block(instrument, np.array([row])) if regular else extended_block(instrument, row, part)
     open_, high, low, close, trades = (
         getattr(block, name)[0].astype(np.int32) for name in ("open", "high", "low", "close", "trades")
     )
     return Minutes(open_, high, low, close, block.volume[0], trades)
 
 
-def make_minute_trades(instrument: Instrument, row: int, minute: int) -> Trades:
-    bars = instrument.minutes(row)
+def make_minute_trades(instrument: Instrument, row: int, minute: int, part: Part) -> Trades:
+    bars = instrument.minutes(row, part)
     values = (int(getattr(bars, name)[minute]) for name in ("open", "high", "low", "close", "volume", "trades"))
-    start_ms = int(instrument.minute_starts(row)[minute])
+    start_ms = int(starts(instrument, row, part)[minute])
     return fill_minute(MinuteBar(start_ms, *values), instrument.market.seed, instrument.listing.symbol)

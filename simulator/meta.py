@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator.intervals import INTRADAY_MINUTES, RANGES, ChartRequest
 from simulator.market import AROUND_THE_CLOCK, Instrument
-from simulator.sessions import MINUTE_MS
+from simulator.parts import Part, window
 from simulator.snapshot import Snapshot
 
 YEAR_ROWS = 252
@@ -99,19 +99,7 @@ def period(instrument: Instrument, start_ms: int, end_ms: int) -> Json:
 
 def periods_of(instrument: Instrument, row: int) -> dict[str, Json]:
     """The session and the hours around it; those have no length where the exchange has none."""
-    opens, closes, venue = instrument.open_ms(row), instrument.close_ms(row), instrument.venue
-    pre_opens, post_closes = opens, closes
-    if venue.pre_opens_minute is not None and venue.post_closes_minute is not None:
-        midnight = instrument.calendar.local_midnight_ms(instrument.day(row))
-        pre_opens, post_closes = (
-            midnight + venue.pre_opens_minute * MINUTE_MS,
-            midnight + venue.post_closes_minute * MINUTE_MS,
-        )
-    return {
-        "pre": period(instrument, pre_opens, opens),
-        "regular": period(instrument, opens, closes),
-        "post": period(instrument, closes, post_closes),
-    }
+    return {part.value: period(instrument, *window(instrument, row, part)) for part in Part}
 
 
 def current_periods(instrument: Instrument, now_ms: int) -> dict[str, Json]:

@@ -7,6 +7,7 @@ nothing is ever forwarded anywhere. Any other plain request goes to the plain ap
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 
@@ -28,6 +29,8 @@ def is_yahoo(host: str) -> bool:
 class FrontDoor(asyncio.Protocol):
     """Reads the first request head of a connection and hands the connection on."""
 
+    transport: asyncio.Transport
+
     def __init__(
         self, exchange: ProtocolFactory, plain: ProtocolFactory, tls: ssl.SSLContext, tasks: set[asyncio.Task[None]]
     ) -> None:
@@ -36,13 +39,11 @@ class FrontDoor(asyncio.Protocol):
         self.tls = tls
         self.tasks = tasks
         self.head = bytearray()
-        self.transport: asyncio.Transport | None = None
         self.timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.timeout = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, transport.abort)
+        self.transport = cast("asyncio.Transport", transport)
+        self.timeout = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timeout is not None:
@@ -66,7 +67,6 @@ class FrontDoor(asyncio.Protocol):
             self._refuse("403 Forbidden", "only CONNECT to Yahoo's hosts goes through this proxy")
 
     def _connect(self, target: str, rest: bytearray) -> None:
-        assert self.transport is not None
         host, _, port = target.rpartition(":")
         if not is_yahoo(host.lower()) or port != "443":
             log.warning("refused to tunnel", target=target[:200])
@@ -97,14 +97,12 @@ class FrontDoor(asyncio.Protocol):
         protocol.connection_made(secured)
 
     def _hand_over(self) -> None:
-        assert self.transport is not None
         protocol = self.plain()
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(bytes(self.head))
 
     def _refuse(self, status: str, reason: str) -> None:
-        assert self.transport is not None
         body = reason.encode() + b"\n"
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"

@@ -52,7 +52,10 @@ async def serve(settings: Settings) -> None:
             "ca": str(files.ca.resolve()),
         }
 
-    runners = [web.AppRunner(app, access_log=None) for app in (exchange_app(endpoints), plain_app(describe))]
+    runners = [
+        web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
+        for app in (exchange_app(endpoints), plain_app(describe))
+    ]
     for runner in runners:
         await runner.setup()
     exchange, plain = (runner.server for runner in runners)
@@ -79,8 +82,10 @@ async def serve(settings: Settings) -> None:
     with suppress(asyncio.CancelledError):
         await publishing
     front.close()
+    for handshake in handshakes:
+        handshake.cancel()
+    await feed.close()
     for runner in runners:
-        await asyncio.wait_for(runner.server.shutdown(GRACE_S), GRACE_S + 1.0)
         await runner.cleanup()
     endpoints.worker.shutdown(cancel_futures=True)
     log.info("stopped")

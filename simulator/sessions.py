@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from importlib import import_module
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -72,24 +73,22 @@ def weekdays(timezone: str, last_day: int) -> Sessions:
     return Sessions(timezone, days, opens, closes, opens, opens)
 
 
+@lru_cache(maxsize=32)
 def exchange_sessions(timezone: str, calendar_code: str, since: str, last_day: int) -> Sessions:
     """The sessions of an exchange with its holidays, half-days and breaks, from exchange_calendars."""
-    import exchange_calendars  # noqa: PLC0415 - it costs half a second and 60 MB that the round-the-clock default does without
-
-    end = EPOCH + timedelta(days=last_day)
-    schedule = exchange_calendars.get_calendar(calendar_code, start=since, end=str(end)).schedule
-    opens, closes = (to_ms(schedule[name].to_numpy()) for name in ("open", "close"))
-    pauses, resumes = (schedule[name].to_numpy() for name in ("break_start", "break_end"))
+    # Imported here because it costs half a second and 60 MB, which the round-the-clock default does without; made from its class
+    # because the package keeps every calendar that it is asked for by name.
+    module = import_module(f"exchange_calendars.exchange_calendar_{calendar_code.lower()}")
+    calendar = getattr(module, f"{calendar_code}ExchangeCalendar")
+    schedule = calendar(start=since, end=str(EPOCH + timedelta(days=last_day))).schedule
+    opens, closes, pauses, resumes = (
+        schedule[name].dt.tz_convert(None).to_numpy().astype("datetime64[ms]")
+        for name in ("open", "close", "break_start", "break_end")
+    )
     has_break = ~np.isnat(pauses)
-    break_start, break_end = opens.copy(), opens.copy()
-    break_start[has_break] = to_ms(pauses[has_break])
-    break_end[has_break] = to_ms(resumes[has_break])
+    break_start, break_end = (np.where(has_break, times, opens).astype(np.int64) for times in (pauses, resumes))
     days = schedule.index.to_numpy().astype("datetime64[D]").astype(np.int64)
-    return Sessions(timezone, days, opens, closes, break_start, break_end)
-
-
-def to_ms(times: np.ndarray) -> Ints:
-    return times.astype("datetime64[ms]").astype(np.int64)
+    return Sessions(timezone, days, opens.astype(np.int64), closes.astype(np.int64), break_start, break_end)
 
 
 @lru_cache(maxsize=64)

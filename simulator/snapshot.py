@@ -6,6 +6,7 @@ import numpy as np
 
 from simulator.market import Instrument
 from simulator.minutes import Minutes
+from simulator.parts import Part
 from simulator.sessions import MINUTE_MS
 
 
@@ -27,21 +28,21 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """The minutes of a session up to a moment: the last of them as far as its trades have gone."""
+    """The minutes of a part of a session up to a moment: the last of them as far as its trades have gone."""
 
     start_ms: np.ndarray
     bars: Minutes
     last_trade_ms: int
 
 
-def minutes_so_far(instrument: Instrument, row: int, now_ms: int) -> SoFar:
-    """The session's minutes that have begun, the current one folded from its trades until now."""
-    starts = instrument.minute_starts(row)
-    bars = instrument.minutes(row)
+def minutes_so_far(instrument: Instrument, row: int, part: Part, now_ms: int) -> SoFar:
+    """The part's minutes that have begun, the current one folded from its trades until now."""
+    starts = instrument.minute_starts(row, part)
+    bars = instrument.minutes(row, part)
     begun = int(np.searchsorted(starts, now_ms, side="right"))
-    parts = {name: getattr(bars, name)[:begun] for name in ("open", "high", "low", "close", "volume", "trades")}
+    columns = {name: getattr(bars, name)[:begun] for name in ("open", "high", "low", "close", "volume", "trades")}
     if begun and now_ms < starts[begun - 1] + MINUTE_MS:
-        trades = instrument.trades(row, begun - 1)
+        trades = instrument.trades(row, begun - 1, part)
         seen = int(np.searchsorted(trades.time_ms, now_ms, side="right"))
         price, last = trades.price[:seen], int(bars.close[begun - 2]) if begun > 1 else int(bars.open[0])
         now = {
@@ -52,16 +53,20 @@ def minutes_so_far(instrument: Instrument, row: int, now_ms: int) -> SoFar:
             "volume": trades.volume[seen - 1] if seen else 0,
             "trades": seen,
         }
-        parts = {name: np.append(values[:-1], values.dtype.type(now[name])) for name, values in parts.items()}
-    return SoFar(starts[:begun], Minutes(**parts), last_trade_ms(instrument, row, parts["trades"], now_ms))
+        columns = {name: np.append(values[:-1], values.dtype.type(now[name])) for name, values in columns.items()}
+    return SoFar(
+        starts[:begun], Minutes(**columns), last_trade_ms(instrument, row, part, starts, columns["trades"], now_ms)
+    )
 
 
-def last_trade_ms(instrument: Instrument, row: int, trades: np.ndarray, now_ms: int) -> int:
-    """The time of the last trade so far; the session's open where there was none."""
+def last_trade_ms(
+    instrument: Instrument, row: int, part: Part, starts: np.ndarray, trades: np.ndarray, now_ms: int
+) -> int:
+    """The time of the last trade so far; the part's start where there was none."""
     traded = np.flatnonzero(trades)
     if not len(traded):
-        return instrument.open_ms(row)
-    times = instrument.trades(row, int(traded[-1])).time_ms
+        return int(starts[0])
+    times = instrument.trades(row, int(traded[-1]), part).time_ms
     return int(times[int(np.searchsorted(times, now_ms, side="right")) - 1])
 
 
@@ -70,13 +75,13 @@ def snapshot(instrument: Instrument, now_ms: int) -> Snapshot | None:
     row = instrument.row_at(now_ms)
     if row < 0:
         return None
-    so_far = minutes_so_far(instrument, row, now_ms)
+    so_far = minutes_so_far(instrument, row, Part.REGULAR, now_ms)
     if not so_far.bars.trades.any():
         # The session has opened but nothing has traded yet: the last word is the session before.
         row -= 1
         if row < 0:
             return None
-        so_far = minutes_so_far(instrument, row, now_ms)
+        so_far = minutes_so_far(instrument, row, Part.REGULAR, now_ms)
     bars, days = so_far.bars, instrument.days
     if row > 0:
         split = days.factor[row - 1] / days.factor[row]

@@ -1,46 +1,48 @@
 """The updates that a live feed publishes, one symbol and one minute at a time."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from simulator.market import Instrument
 from simulator.noise import key_of, uniform
+from simulator.parts import Part, part_at
 from simulator.sessions import MINUTE_MS
 from simulator.trades import conflated
-from simulator.wire import REGULAR_MARKET, Tick
+from simulator.wire import Tick
 
+# Yahoo's numbers of the parts of the day.
+MARKET_HOURS = {Part.PRE: 0, Part.REGULAR: 1, Part.POST: 2}
 # From a trade to its publication, in ms.
 FASTEST_MS, SLOWEST_MS = 15, 60
 
 
 def minute_tape(instrument: Instrument, minute_ms: int, ticks_per_second: float) -> list[tuple[int, Tick]]:
     """The updates of the minute that begins at `minute_ms`, each with when it is published; empty when it is not traded."""
-    row = instrument.row_at(minute_ms)
-    if row < 0 or minute_ms >= instrument.close_ms(row):
+    at = part_at(instrument, minute_ms)
+    if at is None:
         return []
-    starts = instrument.minute_starts(row)
+    row, part = at
+    starts = instrument.minute_starts(row, part)
     minute = int(np.searchsorted(starts, minute_ms))
     if minute == len(starts) or starts[minute] != minute_ms:
         return []
-    trades = instrument.trades(row, minute)
+    trades = instrument.trades(row, minute, part)
     if not len(trades.time_ms):
         return []
-    listing, bars, days = instrument.listing, instrument.minutes(row), instrument.days
-    seed, tick = instrument.market.seed, listing.tick
+    listing, seed, tick = instrument.listing, instrument.market.seed, instrument.listing.tick
     published = conflated(trades, minute_ms, ticks_per_second, seed, listing.symbol)
-    if row > 0:
-        previous_close = int(days.close[row - 1]) * tick * days.factor[row] / days.factor[row - 1]
-    else:
-        previous_close = int(days.open[0]) * tick
-    before = slice(0, minute)
-    highs = np.maximum(np.maximum.accumulate(trades.price), bars.high[before].max(initial=0))
-    lows = np.minimum(np.minimum.accumulate(trades.price), bars.low[before].min(initial=np.iinfo(np.int32).max))
-    volumes = trades.volume + int(bars.volume[before].sum())
+    day = day_so_far(instrument, row, part, minute)
+    highs = np.maximum(np.maximum.accumulate(trades.price), day.high)
+    lows = np.minimum(np.minimum.accumulate(trades.price), day.low)
     sizes = np.diff(trades.volume, prepend=0)
     delay_key = key_of(seed, listing.symbol, "feed", "delay")
-    delays = FASTEST_MS + (SLOWEST_MS - FASTEST_MS) * uniform(delay_key, minute_ms // MINUTE_MS * 10_000 + published)
+    address = minute_ms // MINUTE_MS * 10_000 + published
+    delays = FASTEST_MS + (SLOWEST_MS - FASTEST_MS) * uniform(delay_key, address)
+    due = np.maximum.accumulate(trades.time_ms[published] + delays.astype(np.int64))
     return [
         (
-            int(trades.time_ms[at] + delay),
+            due_ms,
             Tick(
                 symbol=listing.symbol,
                 short_name=listing.name[:30],
@@ -48,16 +50,43 @@ def minute_tape(instrument: Instrument, minute_ms: int, ticks_per_second: float)
                 currency=listing.currency,
                 exchange=instrument.venue.code,
                 precision=listing.precision,
-                market_hours=REGULAR_MARKET,
+                market_hours=MARKET_HOURS[part],
                 time_ms=int(trades.time_ms[at]),
                 price=float(trades.price[at]) * tick,
-                day_volume=int(volumes[at]),
+                day_volume=day.volume + int(trades.volume[at]),
                 day_high=float(highs[at]) * tick,
                 day_low=float(lows[at]) * tick,
-                day_open=float(bars.open[0]) * tick,
-                previous_close=previous_close,
+                day_open=day.open * tick,
+                previous_close=day.previous_close * tick,
                 last_size=int(sizes[at]),
             ),
         )
-        for at, delay in zip(published.tolist(), delays.tolist(), strict=True)
+        for due_ms, at in zip(due.tolist(), published.tolist(), strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class DaySoFar:
+    """What a day's part has seen before a minute, in ticks. After the close the session's figures go on."""
+
+    open: int
+    high: int
+    low: int
+    volume: int
+    previous_close: float
+
+
+def day_so_far(instrument: Instrument, row: int, part: Part, minute: int) -> DaySoFar:
+    bars, days = instrument.minutes(row, part), instrument.days
+    high = int(bars.high[:minute].max(initial=0))
+    low = int(bars.low[:minute].min(initial=np.iinfo(np.int32).max))
+    volume = int(bars.volume[:minute].sum())
+    open_ = int(bars.open[0])
+    previous_close = float(days.open[0])
+    if row > 0:
+        previous_close = float(days.close[row - 1] * days.factor[row] / days.factor[row - 1])
+    if part is Part.POST:
+        high, low = max(high, int(days.high[row])), min(low, int(days.low[row]))
+        volume, open_ = volume + int(days.volume[row]), int(days.open[row])
+        previous_close = float(days.close[row])
+    return DaySoFar(open_, high, low, volume, previous_close)

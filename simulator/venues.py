@@ -1,13 +1,14 @@
-"""The exchanges: Yahoo's code and name of each, its time zone, its calendar and its hours outside the regular session."""
+"""The exchanges: Yahoo's code and name of each, its time zone, its calendar and its hours around the regular session."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Venue:
     """An exchange. `calendar` is a code of exchange_calendars, which knows it since `calendar_since`, or `24/7`, `24/5`.
 
-    Hours are local minutes of the day.
+    `pre_opens_minute` is of the local day (None: no trading before the session), `post_minutes` a length after the close.
     """
 
     code: str
@@ -15,17 +16,17 @@ class Venue:
     timezone: str
     calendar: str
     pre_opens_minute: int | None = None
-    post_closes_minute: int | None = None
+    post_minutes: int = 0
     calendar_since: str = "1970-01-02"
 
 
 SIMULATED = Venue("SIM", "Simulated Exchange", "UTC", "24/7")
 
-NEW_YORK_HOURS = {
+NEW_YORK_HOURS: dict[str, Any] = {
     "timezone": "America/New_York",
     "calendar": "XNYS",
     "pre_opens_minute": 240,
-    "post_closes_minute": 1200,
+    "post_minutes": 240,
 }
 
 VENUES = {
@@ -41,6 +42,7 @@ VENUES = {
         Venue("DJI", "DJI", "America/New_York", "XNYS"),
         Venue("NIM", "Nasdaq GIDS", "America/New_York", "XNYS"),
         Venue("WCB", "Chicago Options", "America/New_York", "XNYS"),
+        Venue("TOR", "Toronto", "America/Toronto", "XTSE"),
         Venue("LSE", "LSE", "Europe/London", "XLON"),
         Venue("FGI", "FTSE Index", "Europe/London", "XLON"),
         Venue("GER", "XETRA", "Europe/Berlin", "XETR"),

@@ -29,9 +29,8 @@ FIELDS = (
     ("last_size", 22, FIELD.TYPE_SINT64),
     ("price_hint", 27, FIELD.TYPE_SINT64),
 )
-# Yahoo's numbers of instrument types and of the part of the day.
+# Yahoo's numbers of instrument types.
 QUOTE_TYPES = {"EQUITY": 8, "INDEX": 9, "CURRENCY": 14, "ETF": 20, "CRYPTOCURRENCY": 41}
-PRE_MARKET, REGULAR_MARKET, POST_MARKET = 0, 1, 2
 
 
 def pricing_data_class() -> type:
