@@ -86,7 +86,7 @@ class Feed:
             started_s = time.monotonic()
             lost = await self._connection()
             attempt = 0 if time.monotonic() - started_s > PROVEN_S else attempt + 1
-            pause_s = backoff_s(attempt, first_s=0.25, longest_s=60.0, rng=self._rng)
+            pause_s = backoff_s(attempt, first_s=0.25, longest_s=20.0, rng=self._rng)
             self.state = f"{lost}, next try in {pause_s:.0f} s"
             log.warning("feed lost", reason=lost.reason, detail=str(lost), attempt=attempt, pause_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)

@@ -1,5 +1,6 @@
 """To Kafka, in order and once: an idempotent producer with a bounded queue that outlives a broker's restart."""
 
+import logging
 import time
 from collections.abc import Iterable
 
@@ -30,7 +31,8 @@ def producer_config(bootstrap: str, queue_mb: int, client_id: str) -> dict[str, 
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 60_000,
-        "log_level": 4,
+        # Critical only: what it would say each second while the broker is away, `_on_error` says once.
+        "log_level": 2,
     }
 
 
@@ -46,7 +48,7 @@ class Publisher:
         self.undelivered = 0
         self.is_broker_away = False
         config = producer_config(bootstrap, queue_mb, client_id)
-        self._producer = Producer({**config, "error_cb": self._on_error}, logger=None)
+        self._producer = Producer({**config, "error_cb": self._on_error}, logger=logging.getLogger("librdkafka"))
 
     def send(self, record: Record) -> bool:
         """An event to the events topic, a dead letter to its own."""
@@ -116,14 +118,18 @@ class Publisher:
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         """With no time limit on delivery, a failure here is one that waiting does not mend."""
         if error is None:
+            if self.is_broker_away:
+                log.info("kafka is back")
             self.is_broker_away = False
             return
         self.undelivered += 1
         log.error("record not delivered", topic=message.topic(), partition=message.partition(), error=error.str())
 
     def _on_error(self, error: KafkaError) -> None:
+        """The client library tries again by itself; what it says each second is logged once."""
         if error.fatal():
             self.fatal = error.str()
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            log.error("kafka", error=error.str())
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and not self.is_broker_away:
             self.is_broker_away = True
-        log.warning("kafka", error=error.str(), fatal=error.fatal())
+            log.warning("kafka is away", error=error.str(), waiting=self.waiting)

@@ -74,6 +74,9 @@ class Tracking:
         while True:
             entries, self._to_describe = self._to_describe, []
             for entry in entries:
+                if entry.symbol in self._stream.instruments:
+                    # The list was read while it was being described.
+                    continue
                 try:
                     await self._welcome(entry)
                 except ProviderError:
