@@ -233,7 +233,11 @@ class Book:
                 self._pending.setdefault(minutes.key, set()).update(again.tolist())
 
     def _clock_of(self, symbol: str) -> int:
-        return self.clock_ms.get(self.partition_of.get(symbol, -1), 0)
+        """The clock of the symbol's partition; until its partition is met, what all partitions have passed."""
+        partition = self.partition_of.get(symbol)
+        if partition is None:
+            return min(self.clock_ms.values(), default=0)
+        return self.clock_ms.get(partition, 0)
 
     def _close(self) -> None:
         """Closes every bar that its partition's clock has passed, and makes final what nobody will confirm any more."""

@@ -20,6 +20,9 @@ MAX_RECORD_BYTES = 16_384
 SESSIONS = ("regular", "ext")
 ACTIONS = ("split", "dividend")
 
+# Times are milliseconds since the epoch from 1900 to 2100: seconds or nanoseconds by mistake lie outside.
+FIRST_MS, END_MS = -2_208_988_800_000, 4_102_444_800_000
+
 # A provider's row is believed to be complete only when it ended this long before it was fetched.
 PROVIDER_SETTLE_MS = 30_000
 
@@ -63,6 +66,9 @@ class Record:
                 raise Rejected(Reason.WRONG_TYPE, f"{name}={value!r} is not {kind.__name__}", symbol)
             values[name] = value
         record = cls(**values)
+        for name in ("event_ms", "fetched_ms"):
+            if not FIRST_MS <= getattr(record, name) < END_MS:
+                raise Rejected(Reason.BAD_TIME, f"{name}={getattr(record, name)}", symbol)
         record.check()
         return record
 

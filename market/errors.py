@@ -23,6 +23,7 @@ class Reason(StrEnum):
     BAD_RANGE = "bad_range"
     PRICE_JUMP = "price_jump"
     MISALIGNED = "misaligned"
+    BAD_TIME = "bad_time"
     FUTURE = "future"
     TOO_OLD = "too_old"
     WRONG_SOURCE = "wrong_source"

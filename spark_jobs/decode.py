@@ -9,7 +9,7 @@ import pyarrow.json
 from numpy.typing import NDArray
 
 from market.bars import NONE
-from market.contracts import FIELD_TYPES, MAX_RECORD_BYTES, SCHEMA_VERSION, SESSIONS, Tick
+from market.contracts import END_MS, FIELD_TYPES, FIRST_MS, MAX_RECORD_BYTES, SCHEMA_VERSION, SESSIONS, Tick
 
 TICK_PREFIX = f'{{"v":{SCHEMA_VERSION},"kind":"tick",'.encode()
 ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
@@ -75,6 +75,8 @@ def valid_ticks(table: pa.Table, source: str, known: frozenset[str]) -> tuple[ND
     for name, values in optional.items():
         given = ~np.isnan(values) | pc.is_valid(table[name]).to_numpy().astype(bool)
         good &= ~given | (np.isfinite(values) & (values > 0) & (values < MAX_PRICE))
+    for times in (event_ms, fetched_ms):
+        good &= (times >= FIRST_MS) & (times < END_MS)
     good &= event_ms <= fetched_ms + Tick.MAX_AHEAD_MS
     columns = {
         "code": codes[good].astype(np.int64),

@@ -5,7 +5,7 @@ What lies below the ledger is left out before anything is aggregated, so that a 
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from spark_jobs.partials import PARTIALS, fold_ticks, table
 
 # The topics as they travel to the driver: the name itself in every row would cost more than the row.
 EVENTS, HISTORY, DEAD_LETTERS = range(3)
+MAX_TEXT = 1000  # characters of a dead letter's detail
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ class Scan:
             return place | {
                 "row": "reject",
                 "stage": "stream",
-                "symbol": error.symbol,
+                "symbol": storable(error.symbol),
                 "reason": error.reason.value,
-                "detail": error.detail,
+                "detail": storable(error.detail),
                 "payload": payload,
                 "content_hash": hashlib.sha256(payload).hexdigest(),
             }
@@ -119,12 +120,12 @@ class Scan:
                 return {
                     "row": "reject",
                     "stage": "ingestion",
-                    "symbol": symbol,
-                    "reason": record.reason,
-                    "detail": record.detail,
-                    "payload": base64.b64decode(record.payload),
+                    "symbol": storable(symbol),
+                    "reason": storable(record.reason),
+                    "detail": storable(record.detail),
+                    "payload": original_bytes(record),
                     "received_ms": record.fetched_ms,
-                    "content_hash": record.content_hash,
+                    "content_hash": storable(record.content_hash),
                 }
         raise Rejected(Reason.UNKNOWN_KIND, f"kind={record.kind!r}", symbol)
 
@@ -215,4 +216,13 @@ def bar_row(bar: Bar) -> dict[str, object]:
     }
 
 
-ScanFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+def original_bytes(record: DeadLetter) -> bytes:
+    try:
+        return base64.b64decode(record.payload, validate=True)
+    except ValueError as error:
+        raise Rejected(Reason.WRONG_TYPE, f"payload is not base64: {error}", record.symbol) from error
+
+
+def storable(text: str) -> str:
+    """Text that PostgreSQL takes, whatever a record held: no NUL, no lone surrogate, no novel."""
+    return text[:MAX_TEXT].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
