@@ -86,42 +86,45 @@ def live(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
 
 def figure(rows: list[Row], first_x: int, style: Style) -> go.Figure:
     """The whole chart: candles, averages, volume, RSI and MACD over one x-axis."""
-    drawn = go.Figure(data=_traces(style), layout=_layout(rows, first_x, style), skip_invalid=False)
+    return go.Figure(plain(rows, first_x, style))
+
+
+def plain(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
+    """The same as plain JSON, as the screen gets it: Plotly's check of every number costs more than all else."""
+    drawn = {"data": _traces(style), "layout": _layout(rows, first_x, style)}
     values = {**columns(rows, first_x, style), **(live(rows, first_x, style) if rows else {})}
-    plain = drawn.to_plotly_json()
     for path, value in values.items():
-        _put(plain, path, value)
-    return go.Figure(plain)
+        _put(drawn, path, value)
+    return drawn
 
 
 def _traces(style: Style) -> list[Any]:
     """Always the same traces in the same order: the paths of `columns` name them by their place."""
     colours = style.palette
-    quiet: dict[str, Any] = {"hoverinfo": "skip", "showlegend": False}
     up = {"line": {"color": colours.up, "width": 1}, "fillcolor": colours.up_fill}
     down = {"line": {"color": colours.down, "width": 1}, "fillcolor": colours.down_fill}
     hollow_up = {"line": {"color": colours.up, "width": 2}, "fillcolor": colours.background}
     hollow_down = {"line": {"color": colours.down, "width": 2}, "fillcolor": colours.background}
     averages = [
-        go.Scatter(
-            name=f"SMA {length}", yaxis="y", mode="lines", visible=length in style.averages, connectgaps=False,
-            line={"color": getattr(colours, f"sma_{length}"), "width": 1.2}, **quiet,
+        _trace(
+            "scatter", name=f"SMA {length}", yaxis="y", mode="lines", visible=length in style.averages, connectgaps=False,
+            line={"color": getattr(colours, f"sma_{length}"), "width": 1.2},
         )
         for length in AVERAGES
     ]  # fmt: skip
     shades = [[0, colours.down], [0.33, colours.down_wash], [0.67, colours.up_wash], [1, colours.up]]
     return [
-        go.Candlestick(name="price", yaxis="y", increasing=up, decreasing=down, whiskerwidth=0, **quiet),
-        go.Candlestick(name="forming", yaxis="y", increasing=hollow_up, decreasing=hollow_down, whiskerwidth=0, **quiet),
+        _trace("candlestick", name="price", yaxis="y", increasing=up, decreasing=down, whiskerwidth=0),
+        _trace("candlestick", name="forming", yaxis="y", increasing=hollow_up, decreasing=hollow_down, whiskerwidth=0),
         *averages,
-        go.Bar(
-            name="volume", yaxis="y2", visible=style.has_volume, **quiet,
+        _trace(
+            "bar", name="volume", yaxis="y2", visible=style.has_volume,
             marker={"cmin": 0, "cmax": 1, "colorscale": [[0, colours.down_wash], [1, colours.up_wash]], "line": {"width": 0}},
         ),
-        go.Scatter(name="RSI 14", yaxis="y3", mode="lines", line={"color": colours.rsi, "width": 1.3}, **quiet),
-        go.Bar(name="histogram", yaxis="y4", marker={"cmin": 0, "cmax": 3, "colorscale": shades, "line": {"width": 0}}, **quiet),
-        go.Scatter(name="MACD", yaxis="y4", mode="lines", line={"color": colours.macd, "width": 1.3}, **quiet),
-        go.Scatter(name="signal", yaxis="y4", mode="lines", line={"color": colours.macd_signal, "width": 1.1}, **quiet),
+        _trace("scatter", name="RSI 14", yaxis="y3", mode="lines", line={"color": colours.rsi, "width": 1.3}),
+        _trace("bar", name="histogram", yaxis="y4", marker={"cmin": 0, "cmax": 3, "colorscale": shades, "line": {"width": 0}}),
+        _trace("scatter", name="MACD", yaxis="y4", mode="lines", line={"color": colours.macd, "width": 1.3}),
+        _trace("scatter", name="signal", yaxis="y4", mode="lines", line={"color": colours.macd_signal, "width": 1.1}),
     ]  # fmt: skip
 
 
@@ -135,7 +138,7 @@ def _layout(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
     }  # fmt: skip
     special: dict[str, dict[str, Any]] = {
         panes.PRICE: {"tickformat": f",.{style.digits}f", "nticks": 9, "range": _span(shown)},
-        panes.VOLUME: {"tickformat": ".2~s", "nticks": 3, "rangemode": "tozero"},
+        panes.VOLUME: {"nticks": 3, "rangemode": "tozero"},
         panes.RSI: {"tickvals": [RSI_LOW, 50, RSI_HIGH], "range": [8, 92]},
         panes.MACD: {"nticks": 4, "zeroline": True, "zerolinecolor": colours.session_line, "zerolinewidth": 1},
     }
@@ -198,6 +201,10 @@ def _shade(row: Row, earlier: Row | None) -> int:
     value = row.macd_histogram or 0.0
     grows = earlier is None or earlier.macd_histogram is None or value >= earlier.macd_histogram
     return (2 if value >= 0 else 0) + int(grows)
+
+
+def _trace(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"type": kind, "hoverinfo": "skip", "showlegend": False, **properties}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

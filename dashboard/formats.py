@@ -1,6 +1,6 @@
 """Numbers and times as words. A missing value is a dash, never a zero."""
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 DASH = "–"
@@ -49,11 +49,17 @@ def age(seconds: float) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3_600} h"
 
 
-def moment(at: datetime, zone: ZoneInfo) -> str:
+def moment(at: datetime, zone: ZoneInfo, with_seconds: bool = True) -> str:
     """Fri 20 Nov 16:00:00 EST"""
     local = at.astimezone(zone)
-    return f"{local:%a} {local.day} {local:%b %H:%M:%S %Z}"
+    return f"{day(local)} {local:{'%H:%M:%S' if with_seconds else '%H:%M'} %Z}"
+
+
+def day(at: date) -> str:
+    """Fri 20 Nov"""
+    return f"{at:%a} {at.day} {at:%b}"
 
 
 def zone_of(name: str | None) -> ZoneInfo:
+    """The exchange's time zone; UTC until it is known."""
     return ZoneInfo(name or "UTC")

@@ -8,8 +8,8 @@ from dashboard.feed import Snapshot
 from dashboard.freshness import Market, hours
 from dashboard.queries import Service
 
-SPARK_SILENT_S = 15
-INGESTION_SILENT_S = 30
+SILENT_S = 15
+"""A process writes its line at least every five seconds; three in a row are no chance."""
 NOTHING_COMMITTED_S = 60
 """The feed's clock alone makes the stream commit every second; a minute without is not a quiet market."""
 
@@ -49,7 +49,7 @@ def _platform(snapshot: Snapshot) -> list[Notice]:
 def _stream(spark: Service | None) -> list[Notice]:
     if spark is None:
         return [Notice(Level.INFO, "The stream has not started yet: no candle is being computed.")]
-    if spark.age_s > SPARK_SILENT_S or spark.state == "stopped":
+    if spark.age_s > SILENT_S or spark.state == "stopped":
         said = f" It last said: {spark.detail}" if spark.detail else ""
         return [
             Notice(Level.ERROR, _sentence(f"The stream is down: not heard of for {formats.age(spark.age_s)}.{said}"))
@@ -67,7 +67,7 @@ def _stream(spark: Service | None) -> list[Notice]:
 def _ingestion(ingestion: Service | None) -> list[Notice]:
     if ingestion is None:
         return [Notice(Level.INFO, "Ingestion has not started yet: no prices are coming in.")]
-    if ingestion.age_s > INGESTION_SILENT_S or ingestion.state == "stopped":
+    if ingestion.age_s > SILENT_S or ingestion.state == "stopped":
         return [
             Notice(
                 Level.ERROR,
@@ -94,6 +94,8 @@ def _symbol(snapshot: Snapshot) -> list[Notice]:
         return [Notice(Level.WARNING, _sentence(f"{symbol} cannot be shown: {detail}"))]
     if not snapshot.timeframes:
         return [Notice(Level.INFO, f"Waiting for the first candle of {symbol}.")]
+    if snapshot.timeframe not in snapshot.timeframes:
+        return [Notice(Level.INFO, f"{symbol} has no {snapshot.timeframe} candles yet.")]
     return []
 
 

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor
 from market.timeframes import TIMEFRAMES
 
 SPARK_TIMEFRAME = "5m"
-SPARK_BARS = 60
+SPARK_BARS = 48
 WATCHED = 40
 """So many symbols are on the watch list at most."""
 
@@ -131,7 +131,6 @@ FROM (SELECT * FROM v1.bars WHERE symbol = %(symbol)s AND timeframe = %(timefram
 LEFT JOIN v1.indicators i ON i.symbol = b.symbol AND i.timeframe = b.timeframe AND i.ts = b.ts AND i.ts >= %(since)s
 ORDER BY b.ts
 """
-BEGINNING = datetime.min
 
 LATEST = """
 SELECT price, previous_close, change, change_pct, day_high, day_low, day_volume, week52_high, week52_low, session, event_time,

@@ -7,7 +7,7 @@ screen has confirmed, and the base is sent until it is.
 from dataclasses import dataclass, field
 from typing import Any
 
-from dashboard.figures import columns, figure, live
+from dashboard.figures import columns, live, plain
 from dashboard.queries import Row
 from dashboard.style import Style
 
@@ -62,9 +62,8 @@ class Wire:
             changed = []
         out: dict[str, Any] = {"id": self.base_id, "patch": self._patch(series, style, changed or [])}
         if confirmed != self.base_id:
-            drawn = figure(self.base, self.base_x, style)
             out["base"] = {
-                "figure": drawn.to_plotly_json(),
+                "figure": plain(self.base, self.base_x, style),
                 "columns": [*columns([], 0, style)],
                 "first_x": self.base_x,
             }

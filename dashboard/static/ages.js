@@ -1,27 +1,24 @@
 // Ages that count on between refreshes and when the refreshes stop: a number must not look young because its page is dead.
 
+const { age } = await import(`./words.js${new URL(import.meta.url).search}`);
+
 const STANDSTILL_MS = 6000;
 let lag = 0; // the server's clock less this machine's, in milliseconds
 let heard = Date.now();
 
+// A refresh arrived; `nowMs` is the database's clock where that answered.
 export function hear(nowMs) {
   heard = Date.now();
+  if (nowMs === null) return;
   lag = nowMs - heard;
   window.csClockLag = lag;
 }
 
-export function standsStill() {
-  return Date.now() - heard > STANDSTILL_MS;
-}
+// A hidden tab is refreshed seldom, which is not the server's fault.
+document.addEventListener("visibilitychange", () => (heard = Date.now()));
 
-// The same words as dashboard/formats.py.
-export function age(seconds) {
-  if (seconds < 10) return `${Math.max(seconds, 0).toFixed(1)} s`;
-  const whole = Math.floor(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+function standsStill() {
+  return !document.hidden && Date.now() - heard > STANDSTILL_MS;
 }
 
 function tick(root) {

@@ -1,8 +1,9 @@
 // Holds the chart of one place in the page: takes bases and patches, draws, and confirms the base that it has.
 // The element is made once and kept, whatever happens on the server; only numbers change in it.
 
-import { draw, viewOf } from "./view.js";
-import { attachPointer, showReadouts } from "./pointer.js";
+const version = new URL(import.meta.url).search;
+const { draw, viewOf } = await import(`./view.js${version}`);
+const { attachPointer, showReadouts } = await import(`./pointer.js${version}`);
 
 const charts = new WeakMap();
 let library;

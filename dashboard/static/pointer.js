@@ -1,27 +1,11 @@
 // The hand on the chart: drag pans, the wheel zooms about the pointer, a double click goes home, and a crosshair reads the bar
 // under the pointer off every pane.
 
-import { count, geometry, lastX, resetView, toY, viewOf } from "./view.js";
+const version = new URL(import.meta.url).search;
+const { count, geometry, lastX, resetView, viewOf } = await import(`./view.js${version}`);
+const { words } = await import(`./words.js${version}`);
 
 const FEWEST_BARS = 15;
-const MINUS = "−";
-
-function words(value, format) {
-  if (value === null || value === undefined) return "–";
-  if (format === "amount") return amount(value);
-  if (format === "%") return `${value < 0 ? MINUS : "+"}${Math.abs(value).toFixed(2)} %`;
-  const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: format, maximumFractionDigits: format });
-  return value < 0 ? MINUS + text : text;
-}
-
-function amount(value) {
-  for (const [size, unit] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]]) {
-    if (value < size) continue;
-    const scaled = value / size;
-    return scaled.toFixed(scaled < 10 ? 2 : scaled < 100 ? 1 : 0) + unit;
-  }
-  return value.toFixed(0);
-}
 
 function child(parent, name) {
   let found = parent.querySelector(`:scope > .${name}`);

@@ -1,7 +1,7 @@
 // A piece of the page whose words come from the server and whose elements stay: only text and attributes that differ are
 // touched, so that nothing blinks and a link can be clicked in the middle of a refresh. Ages go on counting by themselves.
 
-import { hear, watchAges } from "./ages.js";
+const { hear, watchAges } = await import(`./ages.js${new URL(import.meta.url).search}`);
 
 const strips = new WeakMap();
 
@@ -47,10 +47,12 @@ export default function render({ data, parentElement, setTriggerValue }) {
   const template = document.createElement("template");
   template.innerHTML = data.html;
   const fresh = document.createElement("div");
-  fresh.className = "cs-strip";
+  fresh.className = strip.root.className;
   fresh.appendChild(template.content);
   morph(strip.root, fresh);
   document.body.classList.toggle("cs-light", data.theme === "light");
-  if (data.now_ms) hear(data.now_ms);
+  if (data.title && document.title !== data.title) document.title = data.title;
+  hear(data.now_ms);
+  strip.root.classList.toggle("cs-old", data.is_old);
   return () => strip.unwatch();
 }

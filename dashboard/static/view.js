@@ -1,7 +1,10 @@
 // From the columns and the zoom to the picture: only the bars in sight are handed to Plotly, each pane is scaled to them, and
 // the time axis gets as many labels as fit.
 
-const TICK_GAP_PX = 12;
+const { amount } = await import(`./words.js${new URL(import.meta.url).search}`);
+
+const TICK_GAP_PX = 26;
+const HIGH_RANK = 6; // dashboard/ticks.py: a week, a session, a month, a year
 const CHAR_PX = 6.7;
 
 export function viewOf(chart) {
@@ -64,46 +67,63 @@ function ranges(chart, from, to) {
     layout.yaxis.range = [low - air, high + air * 2.4];
   }
   const [, most] = extent(chart, ["data.6.y"], from, to, [0, 0]);
-  layout.yaxis2.range = [0, (most || 1) * 1.25];
+  // The top of each lower pane is kept clear for its words, as is the price pane's.
+  layout.yaxis2.range = [0, (most || 1) * 1.3];
+  layout.yaxis2.tickvals = volumeTicks(most || 1);
+  layout.yaxis2.ticktext = layout.yaxis2.tickvals.map(amount);
   const [down, up] = extent(chart, ["data.8.y", "data.9.y", "data.10.y"], from, to, [0, 0]);
   const pad = (up - down || 1) * 0.1;
   layout.yaxis4.range = [down - pad, up + pad * 2.5];
 }
 
+// Levels of labels from the highest rank down, for as long as a whole level fits: labels at an even pace read best. Sessions,
+// months and years are always there, thinned if they must be.
 function axisLabels(chart, view, from, to, width) {
-  const { rank, tick } = chart.columns && {
-    rank: chart.columns["layout.meta.bars.rank"],
-    tick: chart.columns["layout.meta.bars.tick"],
-  };
+  const rank = chart.columns["layout.meta.bars.rank"];
+  const tick = chart.columns["layout.meta.bars.tick"];
   const scale = width / (view.to - view.from);
-  const byRank = [];
-  for (let k = from; k < to; k++) (byRank[rank[k]] ??= []).push(k);
-  const taken = [];
-  for (let level = byRank.length - 1; level >= 0; level--) {
-    const places = byRank[level];
-    if (!places) continue;
-    // A level is drawn whole or thinned evenly, so that the labels keep their rhythm.
-    const fitting = places.filter((k) => {
-      const centre = (chart.firstX + k - view.from) * scale;
-      const half = (tick[k].length * CHAR_PX) / 2;
-      if (centre - half < 0 || centre + half > width) return false;
-      return taken.every(([a, b]) => centre - half > b + TICK_GAP_PX || centre + half < a - TICK_GAP_PX);
-    });
-    const wide = Math.max(...fitting.map((k) => tick[k].length), 0) * CHAR_PX + TICK_GAP_PX * 2;
-    const crowded = fitting.some((k, i) => i && (k - fitting[i - 1]) * scale < wide);
-    if (crowded && level < 6 && taken.length) break;
-    let edge = -Infinity;
-    for (const k of fitting) {
-      const centre = (chart.firstX + k - view.from) * scale;
-      const half = (tick[k].length * CHAR_PX) / 2;
-      if (centre - half < edge + TICK_GAP_PX * 2) continue;
-      edge = centre + half;
-      taken.push([centre - half, centre + half, k]);
-    }
-    if (crowded) break;
+  const place = (k) => {
+    const centre = (chart.firstX + k - view.from) * scale;
+    const half = (tick[k].length * CHAR_PX + TICK_GAP_PX) / 2;
+    return { k, low: centre - half, high: centre + half };
+  };
+  const levels = new Map();
+  for (let k = from; k < to; k++) {
+    const one = place(k);
+    if (one.low < 0 || one.high > width) continue;
+    if (!levels.has(rank[k])) levels.set(rank[k], []);
+    levels.get(rank[k]).push(one);
   }
-  const places = taken.map((one) => one[2]).sort((a, b) => a - b);
-  return places;
+  const taken = [];
+  let pace = [];
+  for (const level of [...levels.keys()].sort((a, b) => b - a)) {
+    const free = levels.get(level).filter((one) => taken.every((other) => one.low >= other.high || one.high <= other.low));
+    if (level >= HIGH_RANK) {
+      let edge = -Infinity;
+      for (const one of free) {
+        if (one.low < edge) continue;
+        edge = one.high;
+        taken.push(one);
+      }
+      continue;
+    }
+    pace = [...pace, ...levels.get(level)].sort((a, b) => a.k - b.k);
+    const gaps = pace.slice(1).map((one, i) => one.low - pace[i].high).sort((a, b) => a - b);
+    if (gaps.length && gaps[Math.floor(gaps.length / 2)] < 0 && taken.length) break;
+    let edge = -Infinity;
+    for (const one of free) {
+      if (one.low < edge) continue;
+      edge = one.high;
+      taken.push(one);
+    }
+  }
+  return taken.map((one) => one.k).sort((a, b) => a - b);
+}
+
+function volumeTicks(most) {
+  const size = 10 ** Math.floor(Math.log10(most));
+  const top = [5, 4, 2, 1].map((n) => n * size).find((value) => value <= most) ?? size;
+  return [top / 2, top];
 }
 
 export function geometry(chart) {

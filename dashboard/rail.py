@@ -1,0 +1,99 @@
+"""The column beside the chart: the watch list, the market's hours, the session's data quality, and how each process is."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from dashboard import formats
+from dashboard.feed import Snapshot
+from dashboard.freshness import Market, hours
+from dashboard.notices import SILENT_S
+from dashboard.queries import Quality, Service, Watched
+from dashboard.templating import direction, render
+
+SPARK_WIDTH, SPARK_HEIGHT = 120, 36
+"""In units of the drawing, half a pixel each, so that whole numbers are fine enough."""
+
+
+def rail(snapshot: Snapshot) -> str:
+    return render(
+        "rail.html",
+        rows=[_watched(row, snapshot) for row in snapshot.watchlist],
+        market=_market(snapshot),
+        quality=_quality(snapshot.quality) if snapshot.quality else None,
+        services=[_service(service) for service in snapshot.services],
+    )
+
+
+def spark(closes: list[float]) -> str:
+    """The points of a small line, left to right."""
+    low, high = min(closes), max(closes)
+    span = (high - low) or 1.0
+    step = SPARK_WIDTH / max(len(closes) - 1, 1)
+    top = SPARK_HEIGHT - 2
+    return " ".join(f"{k * step:.0f},{1 + top * (1 - (close - low) / span):.0f}" for k, close in enumerate(closes))
+
+
+def _watched(row: Watched, snapshot: Snapshot) -> dict[str, Any]:
+    closes = snapshot.sparks.get(row.symbol)
+    return {
+        "symbol": row.symbol,
+        "on": row.symbol == snapshot.symbol,
+        "href": "?" + urlencode({"symbol": row.symbol, "timeframe": snapshot.timeframe}),
+        "price": formats.price(row.price, row.precision) if row.state != "unknown" else "unknown",
+        "change_pct": formats.percent(row.change_pct) if row.change_pct is not None else "",
+        "direction": direction(row.change_pct),
+        "spark": spark(closes) if closes else "",
+    }
+
+
+def _market(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """The session's hours in the exchange's time; nothing where the calendar is not known."""
+    when = hours(snapshot.sessions, snapshot.now)
+    if when.session is None or snapshot.instrument is None:
+        return []
+    zone = formats.zone_of(snapshot.instrument.timezone)
+    opens, closes = when.session.opens_at.astimezone(zone), when.session.closes_at.astimezone(zone)
+    around = (closes - opens).total_seconds() >= 86_400
+    span = "around the clock" if around else f"{opens:%H:%M} – {closes:%H:%M}"
+    lines = [
+        ("Exchange time", formats.moment(snapshot.now, zone)),
+        (f"Session {formats.day(when.session.session_date)}", span),
+    ]
+    if when.market is Market.OPEN and not around:
+        lines.append(("Closes in", formats.age((when.session.closes_at - snapshot.now).total_seconds())))
+    if when.opens_at:
+        lines.append(("Opens", formats.moment(when.opens_at, zone, with_seconds=False)))
+    return lines
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    expected, present = quality.expected, quality.present
+    counts = [
+        ("expected", expected, "", "Minutes of the session so far"),
+        ("present", present, "", "Minutes that have a bar"),
+        ("missing", quality.missing, "bad", "Minutes without a bar: no trade, or a gap"),
+        ("late", quality.late, "warn", "Ticks that came after their minute was closed"),
+        ("corrected", quality.corrected, "warn", "Bars that were revised after they were closed"),
+        ("dead-lettered", quality.dead_lettered, "bad", "Records that were refused; v1.dead_letters keeps their bytes"),
+    ]
+    return {
+        "session": formats.day(quality.session_date),
+        "present_pct": round(100 * min(present / expected, 1), 1) if expected and present is not None else 0,
+        "counts": [
+            {
+                "name": name,
+                "value": formats.DASH if value is None else f"{value:,}",
+                "level": level if value else "",
+                "title": title,
+            }
+            for name, value, level, title in counts
+        ],
+        "note": quality.note,
+    }
+
+
+def _service(service: Service) -> dict[str, str]:
+    is_silent = service.age_s > SILENT_S
+    level = "stale" if is_silent or service.state == "stopped" else "live" if service.state == "ok" else "slow"
+    state = f"silent for {formats.age(service.age_s)}" if is_silent else service.state
+    return {"name": service.name, "state": state, "level": level, "detail": service.detail}
