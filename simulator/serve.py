@@ -22,7 +22,7 @@ from simulator.splits import read_splits
 
 log = structlog.get_logger()
 
-HOST = "127.0.0.1"
+METRICS_HOST = "127.0.0.1"
 GRACE_S = 2.0
 
 
@@ -60,9 +60,9 @@ async def serve(settings: Settings) -> None:
         await runner.setup()
     exchange, plain = (runner.server for runner in runners)
     handshakes: set[asyncio.Task[None]] = set()
-    front = await loop.create_server(lambda: FrontDoor(exchange, plain, tls, handshakes), HOST, settings.port)
+    front = await loop.create_server(lambda: FrontDoor(exchange, plain, tls, handshakes), settings.host, settings.port)
     if settings.metrics_port is not None:
-        start_http_server(settings.metrics_port, HOST)
+        start_http_server(settings.metrics_port, METRICS_HOST)
     publishing = loop.create_task(feed.run())
     log.info(
         "serving",

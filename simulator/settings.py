@@ -13,6 +13,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CANDLESTREAM_", populate_by_name=True, extra="ignore")
 
     home: Path = Path(".candlestream")
+    # A container answers the others of its network; on a machine of its own it answers nobody else.
+    host: str = Field("127.0.0.1", validation_alias="CANDLESTREAM_SIMULATOR_HOST")
     port: int = Field(8443, ge=1, le=65_535, validation_alias="CANDLESTREAM_SIMULATOR_PORT")
     seed: int = Field(20_260_102, validation_alias="CANDLESTREAM_SIMULATOR_SEED")
     hours: Literal["24/7", "XNYS"] = Field("24/7", validation_alias="CANDLESTREAM_SIMULATOR_HOURS")
