@@ -62,7 +62,7 @@ def run(chosen: argparse.Namespace, configured: settings.Settings) -> int:
 
     settings.apply_feed_environment(configured, os.environ)
 
-    from ingestion import backfill, poll, service
+    from ingestion import backfill, poll, service, tables
     from ingestion.budget import Budget
     from ingestion.database import Database
     from ingestion.providers.yahoo import Yahoo
@@ -78,6 +78,8 @@ def run(chosen: argparse.Namespace, configured: settings.Settings) -> int:
         asyncio.run(service.run(configured, provider))
         return 0
     database = Database(configured.database_url)
+    # At a first start these may come before the live service.
+    tables.seed_tracked(database, configured.symbols, configured.source)
     publisher = Publisher(
         configured.kafka_bootstrap,
         configured.kafka_prefix,

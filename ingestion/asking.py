@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from ingestion.backoff import backoff_s
-from ingestion.errors import ProviderError
+from ingestion.errors import ABOUT_ONE_ANSWER, ProviderError
 from ingestion.threads import in_thread
 
 log = structlog.get_logger()
@@ -27,11 +27,15 @@ class Asking:
         self.next_try_ms = 0
 
     async def ask(self, call: Callable[[], T]) -> T:
-        """The result, once the provider may be asked again. Raises `ProviderError`, having noted it."""
+        """The result, once the provider may be asked again. Raises `ProviderError`, having noted what is wrong with it."""
         async with self._lock:
             await asyncio.sleep(max(0, self.next_try_ms - self._now_ms()) / 1000)
             try:
                 result = await in_thread(call)
+            except ABOUT_ONE_ANSWER:
+                # The provider itself is well; the caller decides when it asks about this symbol again.
+                self._well()
+                raise
             except ProviderError as error:
                 pause_s = error.next_try_s or backoff_s(self._failures, first_s=5.0, longest_s=300.0, rng=self._rng)
                 self._failures += 1
@@ -39,6 +43,9 @@ class Asking:
                 self.next_try_ms = self._now_ms() + int(pause_s * 1000)
                 log.warning("provider", error=type(error).__name__, detail=str(error), next_try_s=round(pause_s, 1))
                 raise
-            self._failures = 0
-            self.trouble = None
+            self._well()
             return result
+
+    def _well(self) -> None:
+        self._failures = 0
+        self.trouble = None

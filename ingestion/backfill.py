@@ -11,13 +11,13 @@ import structlog
 from ingestion import tables
 from ingestion.catalogue import instruments
 from ingestion.database import Database
-from ingestion.errors import Malformed, ProviderError, UnknownSymbol
+from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError
 from ingestion.instruments import Instrument
 from ingestion.plan import ORDER, windows
 from ingestion.providers.base import Provider
 from ingestion.publisher import Publisher
 from ingestion.requesting import patiently
-from ingestion.rows import records_of
+from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ class Summary:
     actions: int = 0
     dead_letters: int = 0
     unknown: list[str] = field(default_factory=list)
-    malformed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
 
@@ -77,9 +77,12 @@ def backfill(
         for instrument in known:
             try:
                 _series(database, provider, publisher, source, instrument, timeframe, request, splits, summary, now_ms)
-            except (Malformed, UnknownSymbol) as error:
-                summary.malformed.append(f"{instrument.symbol} {timeframe}")
+            except ABOUT_ONE_ANSWER as error:
+                summary.failed.append(f"{instrument.symbol} {timeframe}")
                 log.warning("answer", symbol=instrument.symbol, timeframe=timeframe, detail=str(error))
+                if isinstance(error, Malformed) and error.original:
+                    letter = refused_answer(error.original, str(error), source, now_ms(), instrument.symbol)
+                    summary.dead_letters += publisher.send_all([letter])
             except ProviderError as error:
                 stopped = error
                 break

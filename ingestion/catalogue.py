@@ -7,7 +7,7 @@ import structlog
 
 from ingestion import tables
 from ingestion.database import Database
-from ingestion.errors import ProviderError, UnknownSymbol
+from ingestion.errors import Malformed, ProviderError, UnknownSymbol
 from ingestion.instruments import Instrument, Tracked
 from ingestion.providers.base import Provider
 
@@ -63,6 +63,9 @@ def instruments(
         if found is None and stopped is None and needs_description(entry, now_ms):
             try:
                 found = describe(database, provider, entry, source, today)
+            except Malformed as error:
+                log.warning("answer", symbol=entry.symbol, detail=str(error))
+                continue
             except ProviderError as error:
                 stopped = error
                 continue

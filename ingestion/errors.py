@@ -52,7 +52,17 @@ class UnknownSymbol(ProviderError):
 
 
 class Malformed(ProviderError):
+    """`original` is the answer's body, for the dead letter."""
+
     exit_code = 14
+
+    def __init__(self, sentence: str, original: bytes = b"") -> None:
+        super().__init__(sentence)
+        self.original = original
+
+
+# About one symbol or one answer: the next request may well succeed. All other provider errors are about the provider.
+ABOUT_ONE_ANSWER = (UnknownSymbol, Malformed)
 
 
 class DatabaseAway(IngestionError):

@@ -9,7 +9,7 @@ import structlog
 from ingestion import metrics, tables
 from ingestion.asking import Asking
 from ingestion.database import Database
-from ingestion.errors import BrokerAway, DatabaseAway, ProviderError
+from ingestion.errors import ABOUT_ONE_ANSWER, BrokerAway, DatabaseAway, ProviderError
 from ingestion.holes import LONGEST_MS, REASON, Hole, fill, touches_trading
 from ingestion.instruments import Instrument
 from ingestion.live import LiveStream
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 LOOK_S = 2.0
 DELIVERY_TIMEOUT_S = 60.0
+# After an answer that made no sense: the hole stays open and all of it is asked for again.
+ASK_AGAIN_MS = 60_000
 
 
 class Healing:
@@ -45,6 +47,7 @@ class Healing:
         self._source = source
         self._events_topic = events_topic
         self._now_ms = now_ms
+        self._not_before_ms = 0
 
     async def remember_last_run(self) -> None:
         """The time since the stream's last clock record is a hole too: nobody listened."""
@@ -83,7 +86,7 @@ class Healing:
         stored = await in_thread(lambda: tables.open_holes(self._database, REASON))
         now_ms = self._now_ms()
         due = [(identity, Hole(start_ms, end_ms)) for identity, start_ms, end_ms in stored]
-        due = [(identity, hole) for identity, hole in due if hole.settled_ms <= now_ms]
+        due = [(identity, hole) for identity, hole in due if max(hole.settled_ms, self._not_before_ms) <= now_ms]
         for identity, hole in [entry for entry in due if entry[1].start_ms < now_ms - LONGEST_MS]:
             note = "older than the live service reaches back"
             await in_thread(partial(tables.close_hole, self._database, identity, "accepted", note))
@@ -93,7 +96,13 @@ class Healing:
         holes = [hole for _, hole in due]
         bars = 0
         for instrument in list(self._stream.instruments.values()):
-            bars += await self._fill(holes, instrument)
+            try:
+                bars += await self._fill(holes, instrument)
+            except ABOUT_ONE_ANSWER as error:
+                log.warning("answer", symbol=instrument.symbol, detail=str(error))
+                self._not_before_ms = now_ms + ASK_AGAIN_MS
+        if self._not_before_ms > now_ms:
+            return
         await in_thread(lambda: self._publisher.flush(DELIVERY_TIMEOUT_S))
         for identity, _ in due:
             note = f"{bars} bars from the provider"

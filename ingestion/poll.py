@@ -10,13 +10,14 @@ import structlog
 from ingestion import tables
 from ingestion.catalogue import instruments
 from ingestion.database import Database
-from ingestion.errors import Malformed, ProviderError, UnknownSymbol
+from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError
 from ingestion.instruments import Instrument
 from ingestion.providers.base import Provider
 from ingestion.publisher import Publisher
 from ingestion.requesting import briefly
-from ingestion.rows import Records, records_of
+from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
+from market.calendars import session_of
 from market.contracts import Action, Bar
 
 log = structlog.get_logger()
@@ -40,7 +41,7 @@ class Summary:
     # Requests that the time of this poll did not reach; the next one begins with them.
     postponed: int = 0
     unknown: list[str] = field(default_factory=list)
-    malformed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
 
@@ -72,10 +73,13 @@ def poll(
             break
         try:
             _one(database, provider, publisher, source, instrument, timeframe, summary)
-        except (Malformed, UnknownSymbol) as error:
+        except ABOUT_ONE_ANSWER as error:
             # About this symbol alone; the others are asked.
-            summary.malformed.append(f"{instrument.symbol} {timeframe}")
+            summary.failed.append(f"{instrument.symbol} {timeframe}")
             log.warning("answer", symbol=instrument.symbol, timeframe=timeframe, detail=str(error))
+            if isinstance(error, Malformed) and error.original:
+                letter = refused_answer(error.original, str(error), source, now_ms(), instrument.symbol)
+                summary.dead_letters += publisher.send_all([letter])
         except ProviderError as error:
             stopped = error
             summary.postponed = len(work) - position
@@ -105,7 +109,10 @@ def _one(
     summary.rows += len(records.bars) + len(records.dead_letters)
     since_ms = min((bar.event_ms for bar in records.bars), default=0)
     bars = news(records.bars, tables.stored_bars(database, instrument.symbol, timeframe, since_ms))
-    actions = _new_actions(records, tables.stored_actions(database, instrument.symbol)) if records.actions else []
+    actions: list[Action] = []
+    if records.actions:
+        stored = tables.stored_actions(database, instrument.symbol)
+        actions = new_actions(records.actions, instrument.calendar, stored)
     publisher.send_all([*actions, *bars, *records.dead_letters])
     summary.bars += len(bars)
     summary.actions += len(actions)
@@ -125,9 +132,12 @@ def news(bars: list[Bar], stored: dict[int, tuple[object, ...]]) -> list[Bar]:
     return [bar for bar in bars if stored.get(bar.event_ms) != (bar.open, bar.high, bar.low, bar.close, bar.volume)]
 
 
-def _new_actions(records: Records, stored: dict[tuple[date, str], float]) -> list[Action]:
-    days = {action: datetime.fromtimestamp(action.event_ms / 1000, UTC).date() for action in records.actions}
-    return [action for action, day in days.items() if stored.get((day, action.action)) != action.value]
+def new_actions(actions: list[Action], calendar: str, stored: dict[tuple[date, str], float]) -> list[Action]:
+    """The splits and dividends that are not stored with the same value."""
+    days = [session_of(calendar, action.event_ms).session_date for action in actions]
+    return [
+        action for action, day in zip(actions, days, strict=True) if stored.get((day, action.action)) != action.value
+    ]
 
 
 def status_line(summary: Summary, title: str, stopped: ProviderError | None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from ingestion import metrics
 from ingestion.errors import BrokerAway
 from market.contracts import Clock, DeadLetter, Record
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
@@ -102,8 +103,9 @@ class Publisher:
         waiting = self._producer.flush(timeout_s)
         while waiting and time.monotonic() < ends_s:
             waiting = self._producer.flush(ends_s - time.monotonic())
-        if waiting or self.undelivered:
-            raise BrokerAway(f"Kafka did not acknowledge {waiting + self.undelivered} records within {timeout_s:.0f} s")
+        lost, self.undelivered = waiting + self.undelivered, 0
+        if lost:
+            raise BrokerAway(f"Kafka did not acknowledge {lost} records within {timeout_s:.0f} s")
 
     def _produce(self, topic: str, symbol: str, record: Record) -> bool:
         return self._queue(topic, symbol.encode(), record.encode(), -1)
@@ -123,6 +125,7 @@ class Publisher:
             self.is_broker_away = False
             return
         self.undelivered += 1
+        metrics.UNDELIVERED.inc()
         log.error("record not delivered", topic=message.topic(), partition=message.partition(), error=error.str())
 
     def _on_error(self, error: KafkaError) -> None:

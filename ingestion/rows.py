@@ -68,6 +68,17 @@ def dead_letter(
     )
 
 
+def refused_answer(body: bytes, sentence: str, source: str, fetched_ms: int, symbol: str) -> DeadLetter:
+    """A whole answer that could not be read."""
+    try:
+        json.loads(body)
+    except ValueError:
+        reason = Reason.NOT_JSON
+    else:
+        reason = Reason.MISSING_FIELD
+    return dead_letter(body, Rejected(reason, sentence, symbol), source, fetched_ms, fetched_ms)
+
+
 def _bar(
     row: Row,
     is_last: bool,

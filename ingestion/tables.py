@@ -31,7 +31,7 @@ def timestamp(ts_ms: int) -> datetime:
 def seed_tracked(database: Database, symbols: list[str], source: str) -> int:
     """Tracks `symbols` where the table is empty, and says how many."""
     rows = database.run(
-        "INSERT INTO core.instruments (symbol, source) SELECT s, %s FROM unnest(%s) AS s"
+        "INSERT INTO core.instruments (symbol, source) SELECT s, %s FROM unnest(%s::text[]) AS s"
         " WHERE NOT EXISTS (SELECT FROM core.instruments) ON CONFLICT DO NOTHING RETURNING 1",
         (source, symbols),
     )
@@ -79,7 +79,8 @@ def stored_bars(database: Database, symbol: str, timeframe: str, since_ms: int) 
 def stored_sessions(database: Database, symbol: str, timeframe: str) -> set[date]:
     """The session dates that have a bar of the timeframe."""
     rows = database.run(
-        "SELECT DISTINCT session_date FROM v1.bars WHERE symbol = %s AND timeframe = %s", (symbol, timeframe)
+        "SELECT DISTINCT session_date FROM v1.bars WHERE symbol = %s AND timeframe = %s AND session = 'regular'",
+        (symbol, timeframe),
     )
     return {row[0] for row in rows}
 
@@ -90,11 +91,13 @@ def stored_actions(database: Database, symbol: str) -> dict[tuple[date, str], fl
 
 
 def complete_through_ms(database: Database, topic: str) -> int | None:
-    """How far the stream's clock of the feed has come, None before its first record."""
+    """How far the stream's clock of the feed has come on all partitions, None before its first record."""
     [[through]] = database.run(
-        "SELECT (extract(epoch FROM max(complete_through)) * 1000)::bigint FROM v1.stream WHERE topic = %s", (topic,)
+        "SELECT min(clock_ms) FROM core.stream_offsets WHERE topic = %s AND clock_ms > 0 AND topic_id ="
+        " (SELECT topic_id FROM core.stream_offsets WHERE topic = %s ORDER BY updated_at DESC LIMIT 1)",
+        (topic, topic),
     )
-    return through or None
+    return None if through is None else int(through)
 
 
 def open_hole(database: Database, start_ms: int, end_ms: int, reason: str, detail: str) -> int:

@@ -9,7 +9,7 @@ import structlog
 from ingestion import catalogue, tables
 from ingestion.asking import Asking
 from ingestion.database import Database
-from ingestion.errors import DatabaseAway, ProviderError
+from ingestion.errors import ABOUT_ONE_ANSWER, DatabaseAway, ProviderError
 from ingestion.instruments import Tracked
 from ingestion.live import LiveStream
 from ingestion.providers.base import Provider
@@ -20,6 +20,8 @@ from ingestion.threads import in_thread
 log = structlog.get_logger()
 
 TABLE_POLL_S = 3.0
+# After an answer about a symbol that made no sense.
+ASK_AGAIN_MS = 60_000
 
 
 class Tracking:
@@ -41,6 +43,7 @@ class Tracking:
         self._source = source
         self._now_ms = now_ms
         self._to_describe: list[Tracked] = []
+        self._not_before_ms: dict[str, int] = {}
         self.database_trouble = ""
 
     async def seed(self, symbols: list[str]) -> None:
@@ -77,8 +80,13 @@ class Tracking:
                 if entry.symbol in self._stream.instruments:
                     # The list was read while it was being described.
                     continue
+                if self._now_ms() < self._not_before_ms.get(entry.symbol, 0):
+                    continue
                 try:
                     await self._welcome(entry)
+                except ABOUT_ONE_ANSWER as error:
+                    self._not_before_ms[entry.symbol] = self._now_ms() + ASK_AGAIN_MS
+                    log.warning("answer", symbol=entry.symbol, detail=str(error))
                 except ProviderError:
                     break
                 except DatabaseAway as error:

@@ -36,14 +36,18 @@ BEFORE_OPEN, REGULAR = 0, 1
 class GatedSession(curl.Session[curl.Response]):
     """yfinance's HTTP session, asked for a budget's token at each request, with no time-out longer than ours.
 
-    Remembers the status of the last chart answer, which yfinance does not tell, and stops at a 429 at once, where yfinance
-    would send three more requests.
+    Remembers the last chart answer, which yfinance does not tell, and stops at a 429 at once, where yfinance would send three
+    more requests.
     """
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(impersonate="chrome")
         self.budget = budget
+        self.forget()
+
+    def forget(self) -> None:
         self.chart_status = 0
+        self.chart_body = b""
 
     def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
         self.budget.take()
@@ -52,7 +56,7 @@ class GatedSession(curl.Session[curl.Response]):
         response = super().request(method, url, *args, **kwargs)
         metrics.REQUESTS.labels(status=str(response.status_code)).inc()
         if CHART_PATH in url:
-            self.chart_status = response.status_code
+            self.chart_status, self.chart_body = response.status_code, response.content
             if response.status_code == 429:
                 raise self.budget.refused(retry_after_s(response.headers.get("Retry-After")))
         return response
@@ -126,20 +130,22 @@ class Yahoo:
         """One history request: the ticker (with its metadata), when it was asked, and the rows."""
         # yfinance remembers a failed time-zone look-up for the life of the process.
         YfData().cache_get.cache_clear()
-        self._session.chart_status = 0
+        self._session.forget()
         asked_ms = int(time.time() * 1000)
         ticker = yf.Ticker(symbol, session=self._session)
         try:
             frame = ticker.history(auto_adjust=False, actions=True, timeout=REQUEST_TIMEOUT_S, **arguments)
         except Exception as error:
-            if is_empty_answer(error, self._session.chart_status, ticker):
+            if is_empty_answer(error, self._session.chart_status, self._session.chart_body):
                 return ticker, asked_ms, pd.DataFrame()
-            raise classified(error, self._session.chart_status, symbol) from error
+            raise classified(error, self._session.chart_status, self._session.chart_body, symbol) from error
+        finally:
+            self._session.forget()
         self._session.budget.answered()
         return ticker, asked_ms, frame
 
 
-def classified(error: Exception, status: int, symbol: str) -> ProviderError:
+def classified(error: Exception, status: int, body: bytes, symbol: str) -> ProviderError:
     """yfinance's and curl's errors, and those that escape from yfinance's parsing, as ours.
 
     yfinance says "possibly delisted" of everything; only a 404, or Yahoo's own words, mean that there is no such symbol.
@@ -155,17 +161,24 @@ def classified(error: Exception, status: int, symbol: str) -> ProviderError:
         return UnknownSymbol(f"{symbol}: {reason or 'no such symbol'}")
     if status >= 500 or isinstance(error, curl.exceptions.RequestException | OSError):
         return Unavailable(f"{symbol}: answered with {status}" if status >= 500 else f"{symbol}: {_sentence(error)}")
-    return Malformed(f"{symbol}: {type(error).__name__} in an answer with status {status}: {_sentence(error)}")
+    return Malformed(f"{symbol}: {type(error).__name__} in an answer with status {status}: {_sentence(error)}", body)
 
 
-def is_empty_answer(error: Exception, status: int, ticker: yf.Ticker) -> bool:
-    """Whether yfinance raised because a window has no rows: a holiday, a halt, or times outside of what Yahoo keeps."""
-    if not isinstance(error, YFPricesMissingError):
-        return False
-    reason = error.yahoo_reason or ""
-    if status in (400, 422):
+def is_empty_answer(error: Exception, status: int, body: bytes) -> bool:
+    """Whether yfinance raised because a window has no rows: a holiday, a halt, or times outside of what Yahoo keeps.
+
+    Yahoo then leaves `timestamp` out of an answer that is otherwise whole, which yfinance takes for an error or stumbles over.
+    """
+    if status in (400, 422) and isinstance(error, YFPricesMissingError):
+        reason = error.yahoo_reason or ""
         return "Data doesn't exist" in reason or "data not available" in reason
-    return status == 200 and not reason and bool((ticker.get_history_metadata() or {}).get("symbol"))
+    if status != 200:
+        return False
+    try:
+        [result] = json.loads(body)["chart"]["result"]
+        return bool(result["meta"]["symbol"]) and not result.get("timestamp")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:
