@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
+
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
 
 SOCKET = "supervisor.sock"
+PID_FILE = "supervisor.pid"
 LONGEST_PATH = 100
 START_LIMIT_S = 30.0
 
@@ -59,7 +62,9 @@ def call(home: Home, verb: str, names: list[str] | None = None, timeout_s: float
         except (TimeoutError, ValueError) as error:
             raise StackError(Exit.FAILED, f"the supervisor did not answer {verb!r} within {timeout_s:.0f} s") from error
     if not isinstance(answer, dict):
-        raise NoSupervisor(home)
+        raise StackError(
+            Exit.FAILED, f"the supervisor gave no answer to {verb!r}: look at {home.logs / 'supervisor.log'}"
+        )
     if "error" in answer:
         raise StackError(Exit.FAILED, answer["error"])
     return answer
@@ -100,3 +105,16 @@ def start_supervisor(home: Home, environment: dict[str, str]) -> None:
         else:
             return
     raise StackError(Exit.FAILED, f"the supervisor does not start: look at {home.logs / 'supervisor.log'}")
+
+
+def kill_supervisor(home: Home) -> None:
+    """Ends a supervisor that holds the lock and obeys nobody; nothing happens where there is none."""
+    if not is_running(home):
+        return
+    try:
+        process = psutil.Process(int((home.run / PID_FILE).read_text()))
+        if "supervise" in process.cmdline():
+            process.kill()
+            process.wait(10)
+    except (OSError, ValueError, psutil.Error) as error:
+        raise StackError(Exit.FAILED, f"the supervisor of {home.path} cannot be ended: {error}") from error

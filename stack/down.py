@@ -16,7 +16,9 @@ def down(home: Home) -> str:
         return "nothing was running"
     try:
         control.call(home, "shutdown", timeout_s=LIMIT_S)
-    except control.NoSupervisor:
+    except StackError:
+        # It is gone, or so broken that it must go: what it ran is found without it.
+        control.kill_supervisor(home)
         left = leftovers.clear(home)
         return f"ended {left} processes that a killed supervisor left behind" if left else "nothing was running"
     limit = time.monotonic() + LIMIT_S

@@ -1,8 +1,8 @@
 """Probes: each asks one service whether it is well, over the way its users take."""
 
+import http.client
 import json
 import socket
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def get(url: str) -> bytes | None:
     try:
         with _direct.open(url, timeout=TIMEOUT_S) as answer:
             return bytes(answer.read())
-    except (OSError, urllib.error.URLError, ValueError):
+    except (OSError, http.client.HTTPException):
         return None
 
 

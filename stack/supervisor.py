@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from stack import leftovers, logfiles
-from stack.control import SOCKET, encode, socket_path
+from stack.control import PID_FILE, SOCKET, encode, socket_path
 from stack.errors import StackError
 from stack.files import write_atomic
 from stack.home import Home
@@ -38,6 +38,7 @@ class Supervisor:
         self.units: dict[str, Unit] = {}
         self.ended = asyncio.Event()
         self.lock = asyncio.Lock()
+        self.recording = asyncio.Lock()
         self.orders: dict[str, Order] = {
             "start": self.start,
             "stop": self.stop,
@@ -53,8 +54,11 @@ class Supervisor:
             self.units.setdefault(name, Unit(specs[name], on_start=self.record)).start(specs[name])
         return await self.status([])
 
-    def record(self) -> None:
-        leftovers.record(self.home, {name: (unit.pid, unit.created) for name, unit in self.units.items() if unit.pid})
+    async def record(self) -> None:
+        """Keeps which processes are ours where the next supervisor finds it."""
+        async with self.recording:
+            led = {name: (unit.pid, unit.created) for name, unit in self.units.items() if unit.pid}
+            await asyncio.to_thread(leftovers.record, self.home, led)
 
     async def stop(self, names: list[str]) -> dict[str, Any]:
         """Stops processes, each group of the order after the one before it."""
@@ -92,6 +96,8 @@ class Supervisor:
                 answer = {"error": f"not an order: {error!r}"}
             except StackError as error:
                 answer = {"error": error.sentence}
+            except OSError as error:
+                answer = {"error": f"{error.strerror}: {error.filename}"}
             writer.write(encode(answer))
             await writer.drain()
             writer.close()
@@ -120,14 +126,14 @@ class Supervisor:
             server = await asyncio.start_unix_server(self.answer, path=path)
         (self.home.run / SOCKET).chmod(0o600)
         house = asyncio.create_task(self.keep_house())
-        write_atomic(self.home.run / "supervisor.pid", f"{os.getpid()}\n")
+        write_atomic(self.home.run / PID_FILE, f"{os.getpid()}\n")
         log.info("supervisor ready", home=str(self.home.path))
         await self.ended.wait()
         house.cancel()
         await asyncio.sleep(0.1)  # lets the answer to `shutdown` out
         server.close()
         (self.home.run / SOCKET).unlink(missing_ok=True)
-        (self.home.run / "supervisor.pid").unlink(missing_ok=True)
+        (self.home.run / PID_FILE).unlink(missing_ok=True)
         log.info("supervisor ends")
 
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,10 @@ def ending(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
+async def nothing() -> None:
+    """What a unit does after a start when nobody asked for more."""
+
+
 @dataclass
 class Unit:
     """A process and what is known of it. `state`: stopped, starting, ok (or the process's own word), failing, stopping."""
@@ -49,7 +53,7 @@ class Unit:
     restarts: int = 0
     failures: int = 0
     last_exit: str = ""
-    on_start: Callable[[], None] = field(default=lambda: None)
+    on_start: Callable[[], Awaitable[None]] = field(default=nothing)
     _loop: asyncio.Task[None] | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,12 +81,22 @@ class Unit:
         self.state, self.detail = "starting", ""
         self._stopping = asyncio.Event()
         self._loop = asyncio.create_task(self._run())
+        self._loop.add_done_callback(self._report)
+
+    def _report(self, loop: asyncio.Task[None]) -> None:
+        """A fault of the supervisor itself must be seen in `status`, not die with its task."""
+        fault = None if loop.cancelled() else loop.exception()
+        if fault is not None:
+            log.error("supervision failed", process=self.spec.name, error=repr(fault))
+            self.state, self.is_well, self.detail = "failing", False, f"the supervisor failed: {fault!r}"
 
     async def stop(self) -> None:
         """Ends it and its group. Returns when nothing of it is left."""
         self._stopping.set()
         if self._loop is not None:
-            await self._loop
+            await asyncio.wait((self._loop,))
+            if self.pid:  # still so if the supervision itself failed
+                await asyncio.to_thread(clear_group, self.spec, self.pid)
         self.state, self.detail, self.pid, self.is_well = "stopped", "", None, False
 
     async def _run(self) -> None:
@@ -112,7 +126,7 @@ class Unit:
         except OSError as error:
             return f"could not be started: {error.strerror} ({error.filename})"
         self.pid, self.created = process.pid, created_at(process.pid)
-        await asyncio.to_thread(self.on_start)
+        await self.on_start()
         log.info("process started", process=self.spec.name, pid=process.pid)
         exited = asyncio.create_task(process.wait())
         watch = asyncio.create_task(self._watch(exited))
@@ -160,7 +174,7 @@ class Unit:
         unwell_since: float | None = None
         was_well = False
         while not exited.done():
-            health = await asyncio.to_thread(self.spec.probe)
+            health = await asyncio.to_thread(unwell_when_failing, self.spec)
             now = time.monotonic()
             if health.age_s is not None and health.age_s > now - began:
                 health = Health(False, "starting", "has not reported yet")  # that was the last life's word
@@ -183,6 +197,15 @@ class Unit:
         self.is_well = health.is_well
         self.state = health.state or ("ok" if health.is_well else "starting")
         self.detail = health.detail
+
+
+def unwell_when_failing(spec: ProcessSpec) -> Health:
+    """Asks the probe. One that fails in a way nobody foresaw means unwell: it must not end the watch."""
+    try:
+        return spec.probe()
+    except Exception as error:  # noqa: BLE001 (see above; it is logged and shown)
+        log.warning("probe failed", process=spec.name, error=repr(error))
+        return Health(False, "starting", f"the probe failed: {error!r}")
 
 
 def created_at(pid: int) -> float:
