@@ -42,6 +42,26 @@ class Days:
     factor: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class DayBar:
+    """One session's bar, in ticks; `previous_close` is that of the session before, adjusted for a split in between."""
+
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    previous_close: float
+
+
+def day_bar(days: Days, row: int) -> DayBar:
+    """The bar of a session. The first one's previous close is its open."""
+    values = (int(column[row]) for column in (days.open, days.high, days.low, days.close, days.volume))
+    if row == 0:
+        return DayBar(*values, float(days.open[0]))
+    return DayBar(*values, float(days.close[row - 1] * days.factor[row] / days.factor[row - 1]))
+
+
 def days_of(seed: int, listing: Listing, calendar: Sessions, first_session: int, splits: tuple[Split, ...]) -> Days:
     """All sessions of the calendar from `first_session` on, the one on which the instrument was listed."""
     day = calendar.days[first_session:]

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from simulator.daily import Days, days_of
+from simulator.daily import DayBar, Days, day_bar, days_of
 from simulator.dividends import Dividend, dividends_of
 from simulator.listings import Listing
 from simulator.minutes import Minutes, SessionBars, Style, fill_minutes
@@ -18,8 +18,9 @@ from simulator.splits import Split, splits_of
 from simulator.trades import MinuteBar, Trades, fill_minute
 from simulator.venues import SIMULATED, VENUES, Venue
 
-# What is kept of each kind; about 0.3 MB, 40 kB and 10 kB apiece.
-CACHED_HISTORIES = 120
+# What is kept of each kind; about 0.5 MB, nothing, 40 kB and 5 kB apiece.
+CACHED_HISTORIES = 60
+CACHED_DAY_BARS = 3_000
 CACHED_SESSIONS = 900
 CACHED_MINUTES = 1_500
 
@@ -39,6 +40,7 @@ class Market:
         self.listings = listings
         self.splits = splits
         self.history = lru_cache(maxsize=CACHED_HISTORIES)(make_history)
+        self.day_bar = lru_cache(maxsize=CACHED_DAY_BARS)(make_day_bar)
         self.session_minutes = lru_cache(maxsize=CACHED_SESSIONS)(make_session_minutes)
         self.minute_trades = lru_cache(maxsize=CACHED_MINUTES)(make_minute_trades)
         self._instruments: dict[str, Instrument] = {}
@@ -118,6 +120,10 @@ class Instrument:
     def minute_starts(self, row: int, part: Part = Part.REGULAR) -> Ints:
         return starts(self, row, part)
 
+    def bar(self, row: int) -> DayBar:
+        """The session's bar; cheap to ask again, when the history may have been forgotten."""
+        return self.market.day_bar(self, row)
+
     def minutes(self, row: int, part: Part = Part.REGULAR) -> Minutes:
         return self.market.session_minutes(self, row, part)
 
@@ -129,6 +135,10 @@ class Instrument:
 def make_history(instrument: Instrument) -> Days:
     calendar = instrument.calendar
     return days_of(instrument.market.seed, instrument.listing, calendar, instrument.first_session, instrument.splits)
+
+
+def make_day_bar(instrument: Instrument, row: int) -> DayBar:
+    return day_bar(instrument.days, row)
 
 
 def minute_block(instrument: Instrument, rows: Ints) -> Minutes:

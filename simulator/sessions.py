@@ -1,4 +1,8 @@
-"""When each exchange trades: its sessions as arrays, so that whole histories are answered at once."""
+"""When each exchange trades: its sessions as arrays, so that whole histories are answered at once.
+
+These are the provider's sessions, on the other side of the wire, so the platform's own calendars (market/calendars.py) are left
+out on purpose: a mistake in them must show against this exchange, as it would against the real one.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

@@ -82,12 +82,7 @@ def snapshot(instrument: Instrument, now_ms: int) -> Snapshot | None:
         if row < 0:
             return None
         so_far = minutes_so_far(instrument, row, Part.REGULAR, now_ms)
-    bars, days = so_far.bars, instrument.days
-    if row > 0:
-        split = days.factor[row - 1] / days.factor[row]
-        previous_close = round(int(days.close[row - 1]) / split)
-    else:
-        previous_close = int(bars.open[0])
+    bars = so_far.bars
     return Snapshot(
         row=row,
         is_open=instrument.open_ms(row) <= now_ms < instrument.close_ms(row),
@@ -98,5 +93,5 @@ def snapshot(instrument: Instrument, now_ms: int) -> Snapshot | None:
         high=int(bars.high.max()),
         low=int(bars.low.min()),
         volume=int(bars.volume.sum()),
-        previous_close=previous_close,
+        previous_close=round(instrument.bar(row).previous_close),
     )

@@ -77,16 +77,11 @@ class DaySoFar:
 
 
 def day_so_far(instrument: Instrument, row: int, part: Part, minute: int) -> DaySoFar:
-    bars, days = instrument.minutes(row, part), instrument.days
+    bars, session = instrument.minutes(row, part), instrument.bar(row)
     high = int(bars.high[:minute].max(initial=0))
     low = int(bars.low[:minute].min(initial=np.iinfo(np.int32).max))
     volume = int(bars.volume[:minute].sum())
-    open_ = int(bars.open[0])
-    previous_close = float(days.open[0])
-    if row > 0:
-        previous_close = float(days.close[row - 1] * days.factor[row] / days.factor[row - 1])
-    if part is Part.POST:
-        high, low = max(high, int(days.high[row])), min(low, int(days.low[row]))
-        volume, open_ = volume + int(days.volume[row]), int(days.open[row])
-        previous_close = float(days.close[row])
-    return DaySoFar(open_, high, low, volume, previous_close)
+    if part is not Part.POST:
+        return DaySoFar(int(bars.open[0]), high, low, volume, session.previous_close)
+    high, low = max(high, session.high), min(low, session.low)
+    return DaySoFar(session.open, high, low, volume + session.volume, float(session.close))

@@ -42,6 +42,8 @@ VENUES = {
         Venue("DJI", "DJI", "America/New_York", "XNYS"),
         Venue("NIM", "Nasdaq GIDS", "America/New_York", "XNYS"),
         Venue("WCB", "Chicago Options", "America/New_York", "XNYS"),
+        Venue("CGI", "Cboe Indices", "America/Chicago", "XNYS"),
+        Venue("NYS", "NYSE", "America/New_York", "XNYS"),
         Venue("TOR", "Toronto", "America/Toronto", "XTSE"),
         Venue("LSE", "LSE", "Europe/London", "XLON"),
         Venue("FGI", "FTSE Index", "Europe/London", "XLON"),
