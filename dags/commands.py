@@ -1,9 +1,12 @@
 """The command lines that tasks run. Pure: arguments in, a list of strings out."""
 
+import os
 import sys
 from collections.abc import Sequence
 
-INGESTION = (sys.executable, "-m", "ingestion")
+# In containers the tasks' packages lie in an environment apart from Airflow's own.
+PYTHON = os.environ.get("CANDLESTREAM_TASK_PYTHON", sys.executable)
+INGESTION = (PYTHON, "-m", "ingestion")
 
 
 def poll_command(deadline_s: int, symbols: Sequence[str] | None = None) -> list[str]:
