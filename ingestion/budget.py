@@ -16,6 +16,8 @@ from ingestion.errors import Throttled
 
 FIRST_PENALTY_S = 30.0
 LONGEST_PENALTY_S = 900.0
+# More than any Retry-After that makes sense; a wall clock that was set back cannot keep us out for longer.
+LONGEST_BLOCK_S = 3_600.0
 
 
 @dataclass(slots=True)
@@ -32,7 +34,7 @@ def refill(state: BucketState, now_s: float, per_minute: int) -> BucketState:
     """The state at `now_s`: full after a minute without a request. A clock that went back refills nothing."""
     passed_s = max(0.0, now_s - state.at_s)
     tokens = min(float(per_minute), state.tokens + passed_s * per_minute / 60)
-    return BucketState(tokens, now_s, state.blocked_until_s, state.penalty_s)
+    return BucketState(tokens, now_s, min(state.blocked_until_s, now_s + LONGEST_BLOCK_S), state.penalty_s)
 
 
 def wait_s(state: BucketState, per_minute: int, keep: int) -> float:
