@@ -106,13 +106,13 @@ def running(
 
 
 @contextmanager
-def running_postgres(home: Home) -> Iterator[PostgresServer]:
+def running_postgres(home: Home, *, is_durable: bool = False) -> Iterator[PostgresServer]:
     """A server with a migrated template database, so that a fresh database costs a file copy."""
     server = open_server(home.data / "postgres", free_port())
     write_pgpass(home, server.port)
     server.initdb(ADMIN_ROLE, secret(home, ADMIN_ROLE))
-    # Tests throw the data away: they need no disk syncs.
-    command = [*server.command(), "-c", "fsync=off", "-c", "full_page_writes=off"]
+    # Tests throw the data away and need no disk syncs; a benchmark measures them.
+    command = server.command() if is_durable else [*server.command(), "-c", "fsync=off", "-c", "full_page_writes=off"]
     log = home.logs / "postgres.log"
     with running(command, log, signal.SIGINT, server_environment()) as process:
         wait_until(lambda: server.answers(ADMIN_ROLE, home.pgpass), process, log)

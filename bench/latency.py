@@ -1,0 +1,139 @@
+"""Trade produced to row committed, full payload, broker, database and Spark on this machine.
+
+    python -m bench.latency [--rate 1000] [--symbols 500] [--seconds 30] [--warm-up 20]
+
+The producer notes when each trade was handed to it, Kafka says at which offset it landed, and the stream's log says when the
+transaction that holds that offset was committed. Prints p50 and p99 in milliseconds and where a batch's time goes.
+"""
+
+import argparse
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+from confluent_kafka import KafkaError, Message
+
+from market.contracts import Tick
+from market.topics import EVENTS
+from tests import embedded
+from tests.stream.rig import Rig, rig, until
+
+
+@dataclass(slots=True)
+class Landed:
+    """When each trade was produced (ns), by partition and offset."""
+
+    at_ns: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def note(self, produced_ns: int) -> "object":
+        def landed(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                raise RuntimeError(error)
+            self.at_ns[message.partition(), message.offset()] = produced_ns
+
+        return landed
+
+
+def trades(symbols: int, seed: int) -> Iterator[tuple[str, float, int]]:
+    """(symbol, price, day volume) of a seeded walk over all symbols in turn."""
+    random = np.random.default_rng(seed)
+    prices = np.full(symbols, 100.0)
+    for k in itertools.count():
+        symbol = k % symbols
+        prices[symbol] = round(prices[symbol] * float(np.exp(random.normal(0, 1e-4))), 2)
+        yield f"S{symbol:04d}", float(prices[symbol]), k
+
+
+def produce(under_test: Rig, landed: Landed, rate: int, symbols: int, seconds: float) -> None:
+    """Trades at a steady rate, in slices of 10 ms, with a clock record to every partition each second."""
+    source, begin, sent, told = trades(symbols, seed=1), time.monotonic(), 0, 0.0
+    while (elapsed := time.monotonic() - begin) < seconds:
+        for symbol, price, volume in itertools.islice(source, max(0, int(elapsed * rate) - sent)):
+            now_ns = time.time_ns()
+            tick = Tick(
+                source="simulator",
+                symbol=symbol,
+                event_ms=now_ns // 1_000_000,
+                fetched_ms=now_ns // 1_000_000,
+                price=price,
+                day_volume=volume,
+            )
+            topic = EVENTS.full_name(under_test.prefix)
+            under_test.producer.produce(topic, tick.encode(), key=symbol.encode(), on_delivery=landed.note(now_ns))
+            sent += 1
+        if elapsed - told >= 1:
+            under_test.clock(time.time_ns() // 1_000_000 - 1_000)
+            told = elapsed
+        under_test.producer.poll(0)
+        time.sleep(0.01)
+    under_test.producer.flush(30)
+
+
+def committed(under_test: Rig) -> Iterator[tuple[int, int, int, int]]:
+    """(partition, first offset, last offset, committed at ns) of every batch of the events topic."""
+    for entry in under_test.logged("batch"):
+        for topic, partition, first, last in entry["ranges"]:
+            if topic == 0:
+                yield partition, first, last, entry["committed_ns"]
+
+
+def latencies_ms(under_test: Rig, landed: Landed, since_ns: int) -> np.ndarray:
+    values = []
+    for partition, first, last, at_ns in committed(under_test):
+        for offset in range(first, last + 1):
+            produced_ns = landed.at_ns.get((partition, offset))
+            if produced_ns is not None and produced_ns >= since_ns:
+                values.append((at_ns - produced_ns) / 1e6)
+    return np.array(values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=1000, help="trades a second")
+    parser.add_argument("--symbols", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--warm-up", type=float, default=20.0, help="seconds that are produced but not counted")
+    parser.add_argument("--keep-log", help="copy the stream's log here")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        home = stack.enter_context(embedded.temporary_home())
+        os.environ["PGPASSFILE"] = str(home.pgpass)
+        java = embedded.find_test_java(home)
+        server = stack.enter_context(embedded.running_postgres(home, is_durable=True))
+        node = stack.enter_context(embedded.running_kafka(home, java))
+        database = embedded.fresh_database(server, home.pgpass)
+        prefix = embedded.create_topics(node.bootstrap, "bench")
+        environment = embedded.spark_environment(home, java, home.pgpass) | {"CANDLESTREAM_LOG_LEVEL": "DEBUG"}
+        under_test = stack.enter_context(rig(database, node.bootstrap, prefix, environment))
+        under_test.ask(
+            """INSERT INTO core.instruments (symbol, calendar, timezone, currency, state, source)
+               SELECT 'S' || lpad(k::text, 4, '0'), '24/7', 'UTC', 'USD', 'ok', 'simulator' FROM generate_series(0, %s - 1) k""",
+            (options.symbols,),
+        )
+        under_test.start()
+        until(lambda: under_test.logged("ledger"), "the stream's start")
+        landed = Landed()
+        since_ns = time.time_ns() + int(options.warm_up * 1e9)
+        produce(under_test, landed, options.rate, options.symbols, options.warm_up + options.seconds)
+        under_test.drain()
+        if options.keep_log:
+            shutil.copy(under_test.log, options.keep_log)
+        report(under_test, latencies_ms(under_test, landed, since_ns), options, since_ns)
+
+
+def report(under_test: Rig, values: np.ndarray, options: argparse.Namespace, since_ns: int) -> None:
+    batches = [b for b in under_test.logged("batch") if b["committed_ns"] >= since_ns]
+    print(f"{options.rate} trades/s, {options.symbols} symbols, {len(values)} trades in {len(batches)} batches")
+    print(f"produced -> committed: p50 {np.percentile(values, 50):.0f} ms, p99 {np.percentile(values, 99):.0f} ms")
+    for step in ("scan_s", "commit_s"):
+        times = np.array([b[step] for b in batches]) * 1e3
+        print(f"{step}: p50 {np.percentile(times, 50):.0f} ms, p99 {np.percentile(times, 99):.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
