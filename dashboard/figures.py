@@ -18,6 +18,10 @@ ROOM = 6
 """Empty bars to the right of the newest one."""
 MARGIN = {"l": 6, "r": 78, "t": 6, "b": 26}
 RSI_LOW, RSI_HIGH = 30, 70
+PLACES = "layout.meta.bars.x"
+"""The column of all traces' x, which is sent once and not with each."""
+FORMING = 1
+"""The place of the one trace that has an x of its own."""
 MONO = "'JetBrains Mono', 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 SANS = "'Source Sans', 'Source Sans 3', 'Inter', 'Segoe UI', Roboto, sans-serif"
 
@@ -27,7 +31,7 @@ def columns(rows: list[Row], first_x: int, style: Style, previous: Row | None = 
     xs = list(range(first_x, first_x + len(rows)))
     before = [previous, *rows][: len(rows)]
     fine = style.digits + 2
-    out: dict[str, list[Any]] = {f"data.{trace}.x": xs for trace in (0, 2, 3, 4, 5, 6, 7, 8, 9, 10)}
+    out: dict[str, list[Any]] = {PLACES: xs}
     for name in ("open", "high", "low", "close"):
         out[f"data.0.{name}"] = [round(getattr(row, name), style.digits) for row in rows]
     for trace, length in zip((2, 3, 4, 5), AVERAGES, strict=True):
@@ -62,22 +66,19 @@ def live(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
     colour = colours.up if is_up else colours.down
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": last.close, "y1": last.close}
     band = {"type": "rect", "xref": "x", "x0": x - 0.5, "x1": x + 0.5, "yref": "paper", "y0": 0, "y1": 1}
-    out["layout.shapes"] = [
-        *_guides(style),
-        {**line, "name": "last", "line": {"color": colour, "width": 1, "dash": "dot"}, "layer": "above"},
-        *(
-            [{**band, "name": "forming", "fillcolor": colours.accent_wash, "line": {"width": 0}, "layer": "below"}]
-            * len(forming)
-        ),
-    ]
-    out["layout.annotations"] = [
-        *_marks(style),
-        {
-            "name": "last", "text": f"<b>{last.close:,.{style.digits}f}</b>", "showarrow": False,
-            "xref": "paper", "x": 1, "xanchor": "left", "yref": "y", "y": last.close, "yanchor": "middle",
-            "bgcolor": colour, "borderpad": 3, "font": {"family": MONO, "size": 12, "color": colours.on_price},
-        },
-    ]  # fmt: skip
+    guides, marks = len(_guides(style)), len(_marks(style))
+    out[f"layout.shapes.{guides}"] = {
+        **line, "name": "last", "line": {"color": colour, "width": 1, "dash": "dot"}, "layer": "above",
+    }  # fmt: skip
+    out[f"layout.shapes.{guides + 1}"] = {
+        **band, "name": "forming", "fillcolor": colours.accent_wash, "line": {"width": 0}, "layer": "below",
+        "visible": bool(forming),
+    }  # fmt: skip
+    out[f"layout.annotations.{marks}"] = {
+        "name": "last", "text": f"<b>{last.close:,.{style.digits}f}</b>", "showarrow": False,
+        "xref": "paper", "x": 1, "xanchor": "left", "yref": "y", "y": last.close, "yanchor": "middle",
+        "bgcolor": colour, "borderpad": 3, "font": {"family": MONO, "size": 12, "color": colours.on_price},
+    }  # fmt: skip
     out["layout.meta.last"] = {
         "x": x, "y": last.close, "end_ms": last.end_ms, "is_closed": last.is_closed, "is_up": is_up,
     }  # fmt: skip
@@ -86,7 +87,11 @@ def live(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
 
 def figure(rows: list[Row], first_x: int, style: Style) -> go.Figure:
     """The whole chart: candles, averages, volume, RSI and MACD over one x-axis."""
-    return go.Figure(plain(rows, first_x, style))
+    drawn = plain(rows, first_x, style)
+    for place, trace in enumerate(drawn["data"]):
+        if place != FORMING:
+            trace["x"] = drawn["layout"]["meta"]["bars"]["x"]
+    return go.Figure(drawn)
 
 
 def plain(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
@@ -153,9 +158,9 @@ def _layout(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
             "tickvals": [], "ticktext": [], "gridcolor": colours.grid, "zeroline": False, "fixedrange": True,
             "tickfont": {"family": SANS, "size": 12, "color": colours.muted}, "rangeslider": {"visible": False},
         },
-        "margin": MARGIN, "paper_bgcolor": colours.background, "plot_bgcolor": colours.background, "showlegend": False,
+        "margin": MARGIN, "paper_bgcolor": colours.background, "plot_bgcolor": "rgba(0,0,0,0)", "showlegend": False,
         "font": {"family": SANS, "size": 12, "color": colours.text}, "hovermode": False, "dragmode": False, "bargap": 0.25,
-        "barmode": "overlay", "uirevision": style.view,
+        "barmode": "overlay", "uirevision": style.view, "shapes": _guides(style), "annotations": _marks(style),
         "meta": {
             "bars": {}, "panes": panes.readouts(style), "view": style.view, "shown": SHOWN, "room": ROOM,
             "up": colours.up, "down": colours.down, "session_line": colours.session_line, "digits": style.digits,
@@ -214,5 +219,10 @@ def _rounded(value: float | None, digits: int) -> float | None:
 def _put(tree: Any, path: str, value: Any) -> None:
     *way, leaf = path.split(".")
     for step in way:
-        tree = tree[int(step)] if step.isdigit() else tree.setdefault(step, {})
-    tree[leaf] = value
+        tree = tree[int(step)] if isinstance(tree, list) else tree.setdefault(step, {})
+    if not isinstance(tree, list):
+        tree[leaf] = value
+    elif int(leaf) == len(tree):
+        tree.append(value)
+    else:
+        tree[int(leaf)] = value

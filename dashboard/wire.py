@@ -13,7 +13,7 @@ from dashboard.style import Style
 
 LARGEST_PATCH = 40
 KEPT_EXTRA = 400
-"""So many bars more than were asked for are kept before the oldest are let go."""
+"""So many bars older than those asked for are kept, lest the whole figure be sent at each new bar."""
 
 
 @dataclass
@@ -24,15 +24,16 @@ class Series:
     first_x: int = 0
 
     def replace(self, rows: list[Row]) -> None:
-        """All bars anew, at the places that they had."""
+        """The newest bars anew, at the places that they had; older ones stay as they are, up to a limit."""
         places = {row.ts_ms: self.first_x + place for place, row in enumerate(self.rows)}
-        for place, row in enumerate(rows):
-            if row.ts_ms in places:
-                self.first_x = places[row.ts_ms] - place
-                break
-        else:
-            self.first_x = 0
-        self.rows = rows
+        known = next((place for place, row in enumerate(rows) if row.ts_ms in places), None)
+        if known is None:
+            self.rows, self.first_x = rows, 0
+            return
+        older = [row for row in self.rows if row.ts_ms < rows[0].ts_ms]
+        kept = older if len(older) <= KEPT_EXTRA else []
+        self.first_x = places[rows[known].ts_ms] - known - len(kept)
+        self.rows = kept + rows
 
     def renew(self, since_ms: int, rows: list[Row]) -> None:
         """The bars from `since_ms` on anew."""
@@ -74,8 +75,10 @@ class Wire:
         if series.first_x != self.base_x or len(series.rows) < len(self.base):
             return None
         pairs = zip(series.rows, self.base, strict=False)
-        differing = [place for place, (row, known) in enumerate(pairs) if row != known]
-        return differing + list(range(len(self.base), len(series.rows)))
+        differing = {place for place, (row, known) in enumerate(pairs) if row != known}
+        # A bar's colours and change depend on the bar before it.
+        beside = {place + 1 for place in differing if place + 1 < len(series.rows)}
+        return sorted(differing | beside | set(range(len(self.base), len(series.rows))))
 
     @staticmethod
     def _patch(series: Series, style: Style, changed: list[int]) -> dict[str, Any]:

@@ -151,6 +151,8 @@ export function draw(chart) {
   ranges(chart, seen, Math.min(to, Math.floor(view.to - chart.firstX + 1.4)));
 
   const data = figure.data.map((trace) => (trace.marker ? { ...trace, marker: { ...trace.marker } } : { ...trace }));
+  const places = chart.columns["layout.meta.bars.x"].slice(from, to);
+  for (const trace of data) if (trace.name !== "forming") trace.x = places;
   for (const [path, values] of Object.entries(chart.columns)) {
     const [kind, place, ...rest] = path.split(".");
     if (kind !== "data") continue;

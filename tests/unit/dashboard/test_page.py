@@ -1,0 +1,129 @@
+"""The page as Streamlit runs it, over a feed that fails in every way a feed can. What it says is what is tested."""
+
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.database import DatabaseProblem
+from dashboard.feed import Snapshot
+from tests.unit.dashboard.conftest import APPLE, make_snapshot
+
+pytestmark = pytest.mark.unit
+
+
+class FakeFeed:
+    """Answers with `answer`, or raises it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def _ask(self) -> Snapshot:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def instruments(self):
+        return self._ask().instruments
+
+    def timeframes(self, symbol):
+        return self._ask().timeframes
+
+    def read(self, request):
+        return replace(self._ask(), symbol=request.symbol, timeframe=request.timeframe)
+
+
+def page(feed):
+    from dashboard.live_page import show
+
+    show(feed, refresh_s=1.0)
+
+
+def opened(feed, **query):
+    test = AppTest.from_function(page, args=(feed,))
+    for name, value in query.items():
+        test.query_params[name] = value
+    return test.run(timeout=20)
+
+
+def said(test):
+    return [alert.value for alert in [*test.error, *test.warning, *test.info]]
+
+
+AWAY = DatabaseProblem("PostgreSQL at 127.0.0.1:5432 cannot be reached.", "connection refused")
+
+
+def test_a_page_on_which_all_is_well_says_nothing():
+    test = opened(FakeFeed(make_snapshot()))
+    assert not test.exception
+    assert said(test) == []
+    assert test.selectbox(key="symbol").value == "AAPL"
+
+
+def test_no_database_is_a_sentence_and_not_a_stack_trace():
+    test = opened(FakeFeed(AWAY), symbol="AAPL")
+    assert not test.exception
+    assert said(test) == ["PostgreSQL at 127.0.0.1:5432 cannot be reached. This page tries again by itself."]
+
+
+def test_the_page_heals_when_the_database_is_back():
+    feed = FakeFeed(AWAY)
+    test = opened(feed)
+    feed.answer = make_snapshot()
+    test.run(timeout=20)
+    assert not test.exception
+    assert said(test) == []
+    assert test.selectbox(key="symbol").value == "AAPL"
+
+
+def test_numbers_that_stand_still_are_said_to():
+    feed = FakeFeed(make_snapshot())
+    test = opened(feed)
+    feed.answer = AWAY
+    test.run(timeout=20)
+    assert not test.exception
+    assert said(test) == [
+        "PostgreSQL at 127.0.0.1:5432 cannot be reached. This page tries again by itself. "
+        "The numbers below are of 15:00:00 UTC."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "sentence"),
+    [
+        (make_snapshot(instruments=[], rows=[], timeframes=[], latest=None, quality=None, watchlist=[], sparks={}),
+         "No symbol is tracked yet: ingestion adds the first ones when it starts."),
+        (make_snapshot(rows=[], timeframes=[], latest=None, quality=None), "Waiting for the first candle of AAPL."),
+        (make_snapshot(instruments=[replace(APPLE, state="unknown", calendar=None, timezone=None, currency=None,
+                                            state_detail="Yahoo knows no symbol AAPL")],
+                       rows=[], timeframes=[], latest=None, sessions=[]),
+         "AAPL cannot be shown: Yahoo knows no symbol AAPL."),
+    ],
+)  # fmt: skip
+def test_a_first_start_and_an_unknown_symbol_have_their_page(snapshot, sentence):
+    test = opened(FakeFeed(snapshot))
+    assert not test.exception
+    assert said(test) == [sentence]
+
+
+def test_the_address_chooses_symbol_and_interval():
+    test = opened(FakeFeed(make_snapshot()), symbol="aapl", timeframe="1d")
+    assert test.session_state["symbol"] == "AAPL"
+    assert test.session_state["timeframe"] == "1d"
+
+
+def test_a_symbol_that_is_not_tracked_is_said_not_to_be():
+    test = opened(FakeFeed(make_snapshot()), symbol="FOO")
+    assert not test.exception
+    assert said(test) == ["FOO is not tracked. Tracked are AAPL."]
+
+
+def test_an_interval_that_does_not_exist_falls_back():
+    test = opened(FakeFeed(make_snapshot()), timeframe="7m")
+    assert not test.exception
+    assert test.session_state["timeframe"] == "1m"
+
+
+def test_only_intervals_with_bars_are_offered():
+    test = opened(FakeFeed(make_snapshot(timeframes=["1m", "1d"])))
+    assert test.session_state["offered"] == (["AAPL"], ["1m", "1d"])
