@@ -5,6 +5,7 @@ by arrival. Ticks need no memory: a bar keeps first, last, lowest and highest by
 highest cumulative day volume, so a duplicate changes nothing but the count of ticks.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,17 @@ def empty_rows(count: int) -> Rows:
     return rows
 
 
+def join(blocks: Iterable[Rows]) -> Rows:
+    """Blocks of rows one after another; np.concatenate would compare their 28 fields pair by pair."""
+    blocks = list(blocks)
+    rows = np.empty(sum(map(len, blocks)), BAR)
+    at = 0
+    for block in blocks:
+        rows[at : at + len(block)] = block
+        at += len(block)
+    return rows
+
+
 def key_less(a: Rows, b: Rows, which: str, price: str) -> NDArray[np.bool_]:
     """Whether a's tick key (ms, day volume, price) is below b's."""
     ms, volume = which + "_ms", which + "_volume"
@@ -122,22 +134,25 @@ def tick_volume(rows: Rows, before: Rows) -> NDArray[np.float64]:
     return np.where(known, np.maximum(rows["day_volume"] - base, 0), np.nan)
 
 
-def roll_up(minutes: Rows, ts: int, end: int) -> Rows:
-    """The higher bar of the minutes in it (oldest first, at least one), as one row of origin OURS."""
-    row = np.zeros(1, BAR)
-    row[0] = minutes[-1]
-    row["ts"], row["end"], row["revision"] = ts, end, 0
-    row["open"] = minutes["open"][0]
-    row["high"] = minutes["high"].max()
-    row["low"] = minutes["low"].min()
-    volumes = minutes["volume"]
-    row["volume"] = np.nan if np.isnan(volumes).all() else np.nansum(volumes)
-    row["ticks"] = minutes["ticks"].sum()
-    row["event_ms"] = minutes["event_ms"].max()
-    row["received_ms"] = minutes["received_ms"].max()
-    row["origin"], row["provider_ms"] = OURS, 0
-    row["closed"] = row["final"] = False
-    return row
+def roll_up(children: Rows, starts: NDArray[np.int64]) -> Rows:
+    """Higher bars of their children: group k is children[starts[k]:starts[k + 1]], oldest first, none empty.
+
+    Gives one row of origin OURS a group, not closed and with the last child's times; the caller places it.
+    """
+    last = np.append(starts[1:], len(children)) - 1
+    rows: Rows = children[last]
+    rows["open"] = children["open"][starts]
+    rows["high"] = np.maximum.reduceat(children["high"], starts)
+    rows["low"] = np.minimum.reduceat(children["low"], starts)
+    volume, is_missing = children["volume"], np.isnan(children["volume"])
+    rows["volume"] = np.add.reduceat(np.where(is_missing, 0.0, volume), starts)
+    rows["volume"][np.logical_and.reduceat(is_missing, starts)] = np.nan
+    rows["ticks"] = np.add.reduceat(children["ticks"], starts)
+    for name in ("event_ms", "received_ms"):
+        rows[name] = np.maximum.reduceat(children[name], starts)
+    rows["final"] = np.logical_and.reduceat(children["final"], starts)
+    rows["origin"], rows["provider_ms"], rows["revision"], rows["closed"] = OURS, 0, 0, False
+    return rows
 
 
 def same_content(a: Rows, b: Rows) -> NDArray[np.bool_]:

@@ -66,7 +66,7 @@ class SeriesChange:
     rows: Rows
     states: NDArray[np.float64]
     values: NDArray[np.float64]
-    replaced: list[Rows]
+    replaced: Rows
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Book:
         self._close()
         self._roll_up()
         for series in self.series.values():
-            if series.before:
+            if series.touched_ts:
                 self._collect(series, changes)
         self._move_latest(batch, changes)
         return changes
@@ -123,7 +123,7 @@ class Book:
     def published(self) -> None:
         """The batch is committed: what was remembered for it is forgotten, and memory stays bounded."""
         for series in self.series.values():
-            if series.before:
+            if series.touched_ts:
                 series.trim(KEEP_ROWS)
 
     def get(self, key: SeriesKey) -> Series:
@@ -145,7 +145,7 @@ class Book:
         if not series.size or not series.has_indicators:
             return None
         index = series.compute_from(0)
-        return SeriesChange(key, series.rows[index], series.states[index], series.values[index], [])
+        return SeriesChange(key, series.rows[index], series.states[index], series.values[index], series.rows[:0])
 
     def _reach(self, series: Series, ts_ms: int) -> None:
         """Reads older rows back until a window's worth of them stands before `ts_ms`."""
@@ -274,8 +274,8 @@ class Book:
     def _collect(self, series: Series, changes: Changes) -> None:
         replaced = series.revise()
         if series.key.timeframe == "1m":
-            for old in replaced:
-                count(changes.corrected, (series.key.symbol, int(old["session_date"][0])), 1)
+            for day, times in zip(*np.unique(replaced["session_date"], return_counts=True), strict=True):
+                count(changes.corrected, (series.key.symbol, int(day)), int(times))
         index = series.recompute()
         if len(index):
             change = SeriesChange(series.key, series.rows[index], series.states[index], series.values[index], replaced)

@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from market import bars
 from market.bars import PROVIDER_COMPLETE, Rows
-from market.calendars import session_on
+from market.calendars import session_on, sessions_of
 from market.frames import bucket, from_days, to_days
 from market.series import Series
+from market.timeframes import TIMEFRAMES
 
 LINEAGE = ("input_topic", "input_partition", "input_first", "input_last")
 COPIED = (*bars.CONTENT, "ticks", "origin", "provider_ms", "event_ms", "received_ms", "final", *LINEAGE)
@@ -15,23 +16,48 @@ COPIED = (*bars.CONTENT, "ticks", "origin", "provider_ms", "event_ms", "received
 
 def parents_of(child: Series, ts: set[int], timeframe: str, calendar: str, clock_ms: int) -> Rows:
     """The bars of `timeframe` that hold the child bars `ts`, rolled up anew, oldest first."""
-    rows = child.rows
-    index = child.find(np.array(sorted(ts), np.int64))
+    changed = child.rows[child.find(np.array(sorted(ts), np.int64))]
+    spans = _intraday_spans if TIMEFRAMES[timeframe].is_intraday else _session_spans
+    placed = spans(changed, timeframe, calendar)
+    first, last = child.find(placed["ts"]), child.find(placed["end"])
+    counts = last - first
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    members = np.arange(counts.sum()) + np.repeat(first - starts, counts)
+    rows = bars.roll_up(child.rows[members], starts)
+    for name in ("ts", "end", "session_date", "session_open"):
+        rows[name] = placed[name]
+    rows["closed"] = rows["end"] <= clock_ms
+    rows["final"] &= rows["closed"]
+    return rows
+
+
+def _intraday_spans(children: Rows, timeframe: str, calendar: str) -> Rows:
+    """Parents' times: whole frames from the session's open, the last one cut at its close."""
+    length_ms = TIMEFRAMES[timeframe].length_ms
+    offset_ms = (children["ts"] - children["session_open"]) // length_ms * length_ms
+    starts, which = np.unique(children["session_open"] + offset_ms, return_index=True)
+    placed = bars.empty_rows(len(starts))
+    placed["ts"] = starts
+    for name in ("session_date", "session_open"):
+        placed[name] = children[name][which]
+    # The close of the session that a child itself lies in, for the frame's start may lie before a late first bar.
+    close_ms = sessions_of(calendar, children["ts"][which]).close_ms
+    placed["end"] = np.minimum(starts + length_ms, np.maximum(close_ms, children["end"][which]))
+    return placed
+
+
+def _session_spans(children: Rows, timeframe: str, calendar: str) -> Rows:
+    """Parents' times in whole sessions: a day, a week or a month of them."""
     spans = {}
-    for i in index.tolist():
-        session = session_on(calendar, from_days(int(rows["session_date"][i])))
-        start, end, first_session = bucket(timeframe, int(rows["ts"][i]), session, calendar)
-        spans[start] = (end, first_session)
-    made = []
-    for start, (end, session) in sorted(spans.items()):
-        first, last = child.find(np.array([start, end], np.int64)).tolist()
-        row = bars.roll_up(rows[first:last], start, end)
-        row["session_date"] = to_days(session.session_date)
-        row["session_open"] = session.open_ms
-        row["closed"] = clock_ms >= end
-        row["final"] = clock_ms >= end and bool(rows["final"][first:last].all())
-        made.append(row)
-    return np.concatenate(made)
+    for day in np.unique(children["session_date"]).tolist():
+        session = session_on(calendar, from_days(day))
+        start, end, first_session = bucket(timeframe, session.open_ms, session, calendar)
+        spans[start] = (end, to_days(first_session.session_date), first_session.open_ms)
+    placed = bars.empty_rows(len(spans))
+    for k, start in enumerate(sorted(spans)):
+        placed["ts"][k] = start
+        placed["end"][k], placed["session_date"][k], placed["session_open"][k] = spans[start]
+    return placed
 
 
 def merge_roll_up(parent: Series, new: Rows, is_ours: NDArray[np.bool_]) -> list[int]:

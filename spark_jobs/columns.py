@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from market import indicators
-from market.bars import Rows
+from market.bars import Rows, join
 from market.book import SeriesChange
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
 
@@ -66,7 +66,7 @@ ENCODED_AT_ONCE = 50_000  # rows
 def staged(changes: list[SeriesChange], source: str) -> pa.RecordBatch:
     """All changed rows as one record batch of STAGE_SCHEMA; NaN becomes NULL, a forming bar has no state."""
     counts = [len(change.rows) for change in changes]
-    rows: Rows = np.concatenate([change.rows for change in changes])
+    rows = join(change.rows for change in changes)
     values = np.concatenate([change.values for change in changes])
     states = np.concatenate([change.states for change in changes])
     by_series = {

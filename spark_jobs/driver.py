@@ -84,7 +84,15 @@ class Driver:
         metrics.BATCH_SECONDS.labels("commit").observe(time.monotonic() - scanned_at)
         metrics.COMMITTED_AT.set_to_current_time()
         self.health.committed(records, time.time())
-        self.log.debug("batch", batch=batch_id, records=records, scan_s=scanned_at - started)
+        self.log.debug(
+            "batch",
+            batch=batch_id,
+            records=records,
+            committed_ns=time.time_ns(),
+            scan_s=round(scanned_at - started, 4),
+            commit_s=round(time.monotonic() - scanned_at, 4),
+            ranges=[(part.topic, part.partition, part.first, part.last) for part in scanned.ranges],
+        )
         self._rest(records)
 
     def close(self) -> None:

@@ -42,11 +42,7 @@ class Writer:
     def write_series(self, cursor: Cursor, changes: list[SeriesChange]) -> None:
         if not changes:
             return
-        replaced = [
-            (change.key.symbol, change.key.timeframe, int(old["ts"][0]))
-            for change in changes
-            for old in change.replaced
-        ]
+        replaced = [(*change.key[:2], ts) for change in changes for ts in change.replaced["ts"].tolist()]
         if replaced:
             cursor.execute(statements.KEEP_REVISIONS, [list(column) for column in zip(*replaced, strict=True)])
         cursor.copy_expert(statements.COPY_STAGE, copy_bytes(staged(changes, self.source)))
