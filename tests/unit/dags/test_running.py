@@ -31,7 +31,7 @@ def test_the_last_line_is_the_result() -> None:
 )
 def test_an_exit_code_becomes_its_exception_with_the_last_error_as_the_sentence(exit_code: int, kind: type) -> None:
     line = json.dumps({"level": "error", "event": "stopped", "detail": "PostgreSQL cannot be used: refused"})
-    with pytest.raises(kind, match="verb ended with [0-9]+: PostgreSQL cannot be used: refused") as raised:
+    with pytest.raises(kind, match=r"verb ended with [0-9]+: PostgreSQL cannot be used: refused") as raised:
         run(command(f"import sys; print({line!r}, file=sys.stderr); sys.exit({exit_code})"))
     assert type(raised.value) is kind
 

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_minutes_that_were_never_fetched_come_in_weeks_oldest_first(now_ms: int)
     made = list(windows("1m", MINUTES, "XNYS", [], now_ms))
     assert made[0][0] == now_ms - 29 * DAY_MS
     assert [end - start for start, end in made[:-1]] == [7 * DAY_MS] * 4
-    assert all(this[1] == following[0] for this, following in zip(made, made[1:], strict=False))
+    assert all(this[1] == following[0] for this, following in pairwise(made))
     assert made[-1][1] is None
 
 

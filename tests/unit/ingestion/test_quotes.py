@@ -17,7 +17,9 @@ At = Callable[[str], int]
 @pytest.fixture
 def quote(at: At) -> Quote:
     # Prices come as float32 from the wire.
-    return Quote("AAPL", at("2025-11-24T15:00"), 195.64999389648438, 1_000, True, 197.16000366210938, 0.0, 193.05999755859375)
+    return Quote(
+        "AAPL", at("2025-11-24T15:00"), 195.64999389648438, 1_000, True, 197.16000366210938, 0.0, 193.05999755859375
+    )
 
 
 def tick(quote: Quote, instrument: Instrument) -> Tick:
@@ -57,9 +59,15 @@ def test_a_regular_tick_is_one_for_provider_and_calendar(
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"price": -3.0}, Reason.BAD_PRICE), ({"price": float("nan")}, Reason.BAD_PRICE), ({"day_volume": -1}, Reason.BAD_VOLUME)],
+    [
+        ({"price": -3.0}, Reason.BAD_PRICE),
+        ({"price": float("nan")}, Reason.BAD_PRICE),
+        ({"day_volume": -1}, Reason.BAD_VOLUME),
+    ],
 )
-def test_a_quote_that_cannot_be_is_rejected(quote: Quote, apple: Instrument, change: dict[str, float], reason: Reason) -> None:
+def test_a_quote_that_cannot_be_is_rejected(
+    quote: Quote, apple: Instrument, change: dict[str, float], reason: Reason
+) -> None:
     with pytest.raises(Rejected) as rejected:
         tick(replace(quote, **change), apple)
     assert rejected.value.reason is reason

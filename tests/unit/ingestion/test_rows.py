@@ -30,7 +30,9 @@ def records(answer: Answer, instrument: Instrument, timeframe: str = "1m") -> Re
     return records_of(answer, instrument, timeframe, "yahoo", SplitFactors(answer.splits))
 
 
-def test_a_row_is_complete_once_it_has_settled_and_is_not_the_last_of_an_open_session(apple: Instrument, at: At) -> None:
+def test_a_row_is_complete_once_it_has_settled_and_is_not_the_last_of_an_open_session(
+    apple: Instrument, at: At
+) -> None:
     #  14:30       14:31       14:32       14:33    asked at 14:33:20
     #  settled     settled     < 30 s ago  in progress
     answer = Answer(at("2025-11-24T14:33:20"), [row(at(f"2025-11-24T14:3{minute}")) for minute in range(4)])
@@ -71,7 +73,9 @@ def test_hours_are_counted_from_the_open(apple: Instrument, at: At) -> None:
 
 
 def test_an_hour_that_is_not_counted_from_the_open_is_partial(apple: Instrument, at: At) -> None:
-    [bar, _] = records(Answer(at("2025-11-24T23:00"), [row(at("2025-11-24T15:00")), row(at("2025-11-24T15:30"))]), apple, "1h").bars
+    [bar, _] = records(
+        Answer(at("2025-11-24T23:00"), [row(at("2025-11-24T15:00")), row(at("2025-11-24T15:30"))]), apple, "1h"
+    ).bars
     assert (bar.event_ms, bar.is_complete) == (at("2025-11-24T14:30"), False)
 
 
@@ -126,7 +130,9 @@ def test_float32_noise_is_rounded_to_the_instruments_precision(apple: Instrument
 
 
 def test_an_instrument_without_volume_has_none(apple: Instrument, at: At) -> None:
-    [bar] = records(Answer(at("2025-11-24T23:00"), [row(at("2025-11-24T14:30"))]), replace(apple, has_volume=False)).bars
+    [bar] = records(
+        Answer(at("2025-11-24T23:00"), [row(at("2025-11-24T14:30"))]), replace(apple, has_volume=False)
+    ).bars
     assert bar.volume is None
 
 

@@ -1,4 +1,4 @@
-"""The provider over the unmodified yfinance: its HTTP transport is replaced, the answers are written by hand as Yahoo gives them."""
+"""The provider over the unmodified yfinance. Its HTTP transport is replaced; the answers are written by hand as Yahoo gives them."""
 
 import base64
 import json
@@ -68,13 +68,11 @@ class Wire:
             return answered(200, b"crumb", url)
         parameters = arguments.get("params") or {}
         self.asked.append(url)
-        if parameters.get("range") == "1d" and parameters.get("interval") == "1d" and "events" not in parameters:
-            # The look-up of the time zone.
-            if not isinstance(self.answer, Exception) and self.answer.status_code == 200:
-                return answered(200, chart(**quotes([])), url)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        # The look-up of the time zone is the only request without events.
+        is_look_up = "events" not in parameters
+        return answered(200, chart(**quotes([])), url) if is_look_up and self.answer.status_code == 200 else self.answer
 
 
 @pytest.fixture
@@ -97,17 +95,29 @@ def test_it_is_a_provider(yahoo: Yahoo) -> None:
 def test_metadata_become_an_instrument(yahoo: Yahoo, wire: Wire, at: At) -> None:
     wire.answer = answered(200, chart(**quotes([at("2025-11-24T14:30") // 1000])))
     found = yahoo.describe("AAPL")
-    assert (found.name, found.calendar, found.timezone, found.currency) == ("Apple Inc.", "XNYS", "America/New_York", "USD")
+    assert (found.name, found.calendar, found.timezone, found.currency) == (
+        "Apple Inc.",
+        "XNYS",
+        "America/New_York",
+        "USD",
+    )
     assert (found.price_precision, found.has_volume) == (2, True)
 
 
 def test_currencies_and_indices_without_trades_have_no_volume(yahoo: Yahoo, wire: Wire, at: At) -> None:
     moments = [at("2025-11-24T14:30") // 1000]
-    euro = {"instrumentType": "CURRENCY", "exchangeName": "CCY", "exchangeTimezoneName": "Europe/London", "priceHint": 4}
+    euro = {
+        "instrumentType": "CURRENCY",
+        "exchangeName": "CCY",
+        "exchangeTimezoneName": "Europe/London",
+        "priceHint": 4,
+    }
     wire.answer = answered(200, chart(euro, **quotes(moments)))
     found = yahoo.describe("EURUSD=X")
     assert (found.calendar, found.price_precision, found.has_volume) == ("24/5", 4, False)
-    wire.answer = answered(200, chart({"instrumentType": "INDEX", "exchangeName": "NIM"}, **quotes(moments, volume=[0])))
+    wire.answer = answered(
+        200, chart({"instrumentType": "INDEX", "exchangeName": "NIM"}, **quotes(moments, volume=[0]))
+    )
     assert not yahoo.describe("^IXIC").has_volume
 
 
@@ -149,7 +159,9 @@ def test_days_with_a_split_and_a_dividend_come_out_as_printed(yahoo: Yahoo, wire
     assert {(action.action, action.value) for action in made.actions} == {("split", 4.0), ("dividend", 0.82)}
 
 
-NOT_FOUND = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}}
+NOT_FOUND = {
+    "chart": {"result": None, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}
+}
 BAD_CRUMB = {"finance": {"result": None, "error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}
 
 
@@ -207,7 +219,13 @@ def test_a_429_is_one_request_and_then_none_until_it_is_time(yahoo: Yahoo, wire:
             },
         ),
         answered(
-            400, {"chart": {"result": None, "error": {"code": "Bad Request", "description": "Data doesn't exist for startDate"}}}
+            400,
+            {
+                "chart": {
+                    "result": None,
+                    "error": {"code": "Bad Request", "description": "Data doesn't exist for startDate"},
+                }
+            },
         ),
     ],
 )
@@ -231,7 +249,9 @@ def frame(**fields: Any) -> str:
 
 def test_a_frame_is_decoded_field_by_field() -> None:
     quote = decode_frame(
-        frame(id="AAPL", price=207.82, time=1745956800123, market_hours=1, day_volume=54_321, day_high=208.5, change=1.25)
+        frame(
+            id="AAPL", price=207.82, time=1745956800123, market_hours=1, day_volume=54_321, day_high=208.5, change=1.25
+        )
     )
     assert quote is not None
     assert (quote.symbol, quote.event_ms, quote.day_volume, quote.is_regular) == ("AAPL", 1745956800123, 54_321, True)
@@ -249,7 +269,8 @@ def test_a_frame_as_it_stands_in_protobufs_own_encoding() -> None:
 
 def test_after_the_close_a_change_is_not_from_the_previous_close() -> None:
     quote = decode_frame(frame(id="AAPL", price=207.82, time=1, market_hours=2, change=0.5))
-    assert quote is not None and quote.previous_close == 0.0
+    assert quote is not None
+    assert quote.previous_close == 0.0
 
 
 def test_a_control_message_has_no_quote() -> None:

@@ -83,7 +83,8 @@ def test_extended_hours_belong_to_the_session_of_the_local_date(when: str, sessi
 
 def test_futures_of_sunday_evening_are_in_mondays_session() -> None:
     session = calendars.session_at("CMES", ms("2025-11-23T23:30"))  # 17:30 in Chicago
-    assert session is not None and session.session_date == date(2025, 11, 24)
+    assert session is not None
+    assert session.session_date == date(2025, 11, 24)
 
 
 def test_tokyo_is_not_regular_in_its_midday_break() -> None:

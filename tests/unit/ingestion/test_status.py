@@ -1,0 +1,61 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ingestion.errors import ProviderError, Throttled, Unavailable
+from ingestion.poll import Summary, status_line
+from ingestion.status import Situation, line
+
+pytestmark = pytest.mark.unit
+
+WELL = Situation(
+    symbols=5,
+    is_connected=True,
+    feed_state="connected",
+    is_trading=True,
+    is_broker_away=False,
+    queued=0,
+    ticks_per_s=8.04,
+    tick_age_s=0.31,
+    provider_title="Yahoo",
+    trouble=None,
+    next_try_s=0.0,
+)
+LOST = "the feed's connection was aborted (1006), next try in 3 s"
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "detail"),
+    [
+        ({}, "ok", "5 symbols, 8.0 ticks a second, the last 0.3 s ago"),
+        ({"is_trading": False}, "ok", "5 symbols, their exchanges are closed"),
+        ({"trouble": Throttled("x"), "next_try_s": 40.2}, "throttled", "throttled by Yahoo, next try in 40 s"),
+        ({"trouble": Unavailable("refused"), "next_try_s": 4}, "retrying", "Yahoo: refused, next try in 4 s"),
+        ({"is_connected": False, "feed_state": LOST}, "retrying", LOST),
+        ({"symbols": 0}, "waiting", "no symbol is tracked"),
+        ({"is_broker_away": True, "queued": 345}, "waiting", "Kafka is away, 345 records wait for it"),
+    ],
+)
+def test_the_status_is_a_sentence_about_what_is_most_pressing(change: dict[str, Any], state: str, detail: str) -> None:
+    assert line(replace(WELL, **change)) == (state, detail)
+
+
+@pytest.mark.parametrize(
+    ("summary", "stopped", "state", "detail"),
+    [
+        (Summary(symbols=5, rows=30, bars=7), None, "ok", "5 symbols, 30 rows, 7 new or changed"),
+        (
+            Summary(symbols=5, postponed=3),
+            None,
+            "ok",
+            "5 symbols, 0 rows, 0 new or changed; 3 requests left to the next poll",
+        ),
+        (Summary(), Throttled("x", 40.0), "throttled", "throttled by Yahoo, next try in 40 s"),
+        (Summary(), Unavailable("AAPL: refused"), "retrying", "Yahoo: AAPL: refused"),
+    ],
+)
+def test_a_polls_status_says_what_it_did_or_what_stopped_it(
+    summary: Summary, stopped: ProviderError | None, state: str, detail: str
+) -> None:
+    assert status_line(summary, "Yahoo", stopped) == (state, detail)
