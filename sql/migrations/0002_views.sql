@@ -39,7 +39,8 @@ LEFT JOIN LATERAL (
     WHERE b.symbol = l.symbol AND b.timeframe = '1d' AND b.ts > l.event_time - interval '52 weeks'
 ) y ON true;
 
--- Minutes expected so far in a session, and those that have a bar. What is missing by evidence is the gap ledger's.
+-- Minutes of a session that have ended (five seconds ago: the stream may still be closing the last one), and those that have a
+-- bar. Why a minute is missing is the gap ledger's to say.
 CREATE VIEW v1.quality AS
 SELECT i.symbol, q.session_date, c.expected, c.present, greatest(c.expected - c.present, 0) AS missing,
        q.ticks, q.late, q.corrected, q.dead_lettered, q.note, q.updated_at
@@ -47,13 +48,13 @@ FROM core.instruments i
 JOIN core.quality q USING (symbol)
 LEFT JOIN core.sessions s ON s.calendar = i.calendar AND s.session_date = q.session_date
 LEFT JOIN LATERAL (
-    SELECT greatest(0, floor(extract(epoch FROM least(now() - interval '1 minute', s.closes_at) - s.opens_at) / 60))::bigint
-               - coalesce(floor(extract(epoch FROM greatest(least(now(), s.break_end) - least(now(), s.break_start),
-                                                            interval '0')) / 60), 0)::bigint AS expected,
-           count(*) AS present
-    FROM core.bars b
-    WHERE b.symbol = i.symbol AND b.timeframe = '1m' AND b.session = 'regular'
-      AND b.ts >= s.opens_at AND b.ts < least(now() - interval '1 minute', s.closes_at)
+    SELECT greatest(0, floor(extract(epoch FROM u.until - s.opens_at) / 60))::bigint
+               - coalesce(floor(extract(epoch FROM least(u.until, s.break_end) - least(u.until, s.break_start)) / 60), 0)::bigint
+               AS expected,
+           (SELECT count(*) FROM core.bars b
+            WHERE b.symbol = i.symbol AND b.timeframe = '1m' AND b.session = 'regular'
+              AND b.ts >= s.opens_at AND b.bar_end <= u.until AND b.ts < s.closes_at) AS present
+    FROM (SELECT least(now() - interval '5 seconds', s.closes_at) AS until) u
 ) c ON s.opens_at IS NOT NULL;
 
 CREATE VIEW v1.dead_letters AS
