@@ -11,7 +11,7 @@ import psutil
 
 from stack.files import write_atomic
 from stack.home import Home
-from stack.platform import open_platform
+from stack.postgres import running_pid
 from stack.process import HOME_MARK, PROCESS_MARK
 
 GRACE_S = 5.0
@@ -65,11 +65,9 @@ def in_sessions(home: Home) -> list[psutil.Process]:
 def of_home(home: Home) -> list[psutil.Process]:
     """Every process that belongs to a home."""
     found = {process.pid: process for process in (*marked({HOME_MARK: str(home.path)}), *in_sessions(home))}
-    if home.state_file.exists():
-        # PostgreSQL overwrites its environment, so its own pid file is asked too.
-        pid = open_platform(home).postgres().running_pid()
-        if pid is not None:
-            found[pid] = psutil.Process(pid)
+    pid = running_pid(home.data / "postgres")  # PostgreSQL is another user's when root started it
+    if pid is not None:
+        found[pid] = psutil.Process(pid)
     return list(found.values())
 
 

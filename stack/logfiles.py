@@ -46,7 +46,7 @@ def last_words(path: Path) -> str:
     """The last line of a log that says something: a structured line's event and error, else the text."""
     for line in reversed(tail(path, 40)):
         text = line.strip()
-        if len(text) > 3 and not text.startswith(NOISE):
+        if text and not text.startswith(NOISE):
             return readable(text)[:300]
     return ""
 

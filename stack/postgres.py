@@ -95,20 +95,9 @@ class PostgresServer:
     def as_account(self, command: list[str]) -> list[str]:
         return self.account.command(command) if self.account else command
 
-    def running_pid(self) -> int | None:
-        """The postmaster of this data folder, if one lives: by its pid file, which may be stale or name another process."""
-        try:
-            lines = (self.data_dir / "postmaster.pid").read_text().splitlines()
-            process = psutil.Process(int(lines[0]))
-            # The file's third line is the start time; a reused pid has another. Clocks may have been set since.
-            same = abs(process.create_time() - int(lines[2])) < 3600 and "postgres" in process.name()
-        except (OSError, ValueError, IndexError, psutil.Error):
-            return None
-        return process.pid if same else None
-
     def clear_stale_pid(self) -> None:
         """Removes a pid file whose server is gone, which a power cut leaves and a reused pid would make fatal."""
-        if self.running_pid() is None:
+        if running_pid(self.data_dir) is None:
             (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
 
     def answers(self, user: str, pgpass: Path, database: str = "postgres") -> bool:
@@ -121,6 +110,18 @@ class PostgresServer:
             return False
         connection.close()
         return True
+
+
+def running_pid(data_dir: Path) -> int | None:
+    """The postmaster of a data folder, if one lives: by its pid file, which may be stale or name another process."""
+    try:
+        lines = (data_dir / "postmaster.pid").read_text().splitlines()
+        process = psutil.Process(int(lines[0]))
+        # The file's third line is the start time; a reused pid has another. Clocks may have been set since.
+        same = abs(process.create_time() - int(lines[2])) < 3600 and "postgres" in process.name()
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return None
+    return process.pid if same else None
 
 
 def server_environment() -> dict[str, str]:

@@ -1,0 +1,83 @@
+"""The command as a person types it, without anything running."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stack import cli
+from stack.down import reset
+from stack.errors import Exit
+from stack.home import Home
+
+pytestmark = pytest.mark.unit
+
+
+Said = tuple[int, str, str]
+
+
+@pytest.fixture
+def candlestream(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Runs the command as typed; returns exit code, stdout and stderr."""
+    monkeypatch.delenv("CANDLESTREAM_HOME", raising=False)
+
+    def run(*words: str) -> Said:
+        monkeypatch.setattr("sys.argv", ["candlestream", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "words", [["fly"], ["up", "--fast"], ["up", "--source", "bloomberg"], ["restart"], ["test", "nonsense"], []]
+)
+def test_what_is_no_verb_or_option_gets_usage_and_exit_2(candlestream: Callable[..., Said], words: list[str]) -> None:
+    code, out, err = candlestream(*words)
+    assert code == Exit.USAGE
+    assert "Usage: candlestream" in out + err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["status"], 3),
+        (["env"], 3),
+        (["restart", "spark"], 3),
+        (["tail", "events"], 3),
+        (["password", "airflow"], 2),
+        (["down"], 0),
+    ],
+)
+def test_verbs_on_an_empty_home_say_so_in_one_sentence(
+    candlestream: Callable[..., Said], tmp_path: Path, words: list[str], code: int
+) -> None:
+    ended, out, err = candlestream(*words, "--home", str(tmp_path / "none"))
+    assert ended == code
+    assert len((out + err).strip().splitlines()) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_env_prints_nothing_to_eval_where_nothing_was_started(
+    candlestream: Callable[..., Said], tmp_path: Path
+) -> None:
+    _, out, _ = candlestream("env", "--home", str(tmp_path))
+    assert out == ""
+
+
+def test_reset_keeps_jars_and_what_is_not_ours(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    home.state_file.write_text('{"source": "simulator"}')
+    (home.jars / "a.jar").write_text("x")
+    (tmp_path / "notes.txt").write_text("mine")
+    reset(home, everything=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["jars", "notes.txt"]
+
+
+def test_reset_of_a_folder_that_is_no_home_touches_nothing(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    assert "nothing to delete" in reset(Home(tmp_path), everything=True)
+    assert (tmp_path / "data").exists()
