@@ -36,6 +36,7 @@ class Database:
         self._slots: queue.LifoQueue[connection | None] = queue.LifoQueue()
         for _ in range(size):
             self._slots.put(None)
+        self._trouble = ""
 
     def read(self, work: Callable[[cursor], Answer]) -> Answer:
         """What `work` returns. Raises `DatabaseProblem`; the next call tries again with a new connection."""
@@ -47,21 +48,33 @@ class Database:
             was_open = slot is not None
             try:
                 slot = slot or self._connect()
-                return self._run(slot, work)
+                return self._well(self._run(slot, work))
             except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
                 slot = self._drop(slot)
                 if not was_open or isinstance(error, errors.QueryCanceled):
                     raise
             # The server was restarted since the connection was last used: that is worth one more try.
             slot = self._connect()
-            return self._run(slot, work)
+            return self._well(self._run(slot, work))
         except psycopg2.Error as error:
             slot = self._drop(slot)
-            problem = DatabaseProblem(sentence_for(error, self._url), " ".join(str(error).split()))
-            log.warning("database_unavailable", reason=problem.reason)
-            raise problem from error
+            raise self._unwell(error) from error
         finally:
             self._slots.put(slot)
+
+    def _well(self, answer: Answer) -> Answer:
+        if self._trouble:
+            log.info("database_back")
+            self._trouble = ""
+        return answer
+
+    def _unwell(self, error: psycopg2.Error) -> DatabaseProblem:
+        """Logged when it begins or changes, and not at each refresh."""
+        problem = DatabaseProblem(sentence_for(error, self._url), " ".join(str(error).split()))
+        if problem.sentence != self._trouble:
+            log.warning("database_unavailable", reason=problem.reason)
+            self._trouble = problem.sentence
+        return problem
 
     def _connect(self) -> connection:
         opened = psycopg2.connect(

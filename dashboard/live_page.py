@@ -58,6 +58,8 @@ def _words_and_chart(snapshot: Snapshot, series: Series, averages: tuple[int, ..
         with st.container(key="plot"):
             if series.rows:
                 _chart(snapshot, series, averages)
+            else:
+                st.html('<div class="cs-empty"></div>')
         with st.container(key="rail"):
             components.strip("rail_words", rail(snapshot), words, _opens_symbol("rail_words"))
 

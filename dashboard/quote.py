@@ -19,6 +19,7 @@ def quote(snapshot: Snapshot) -> str:
         name=" · ".join(part for part in parts if part),
         simulated=is_simulated(snapshot),
         currency=(instrument.currency if instrument else None) or "",
+        priced=latest is not None,
         price=formats.price(latest.price if latest else None, digits),
         change=formats.signed(latest.change if latest else None, digits),
         change_pct=formats.percent(latest.change_pct if latest else None),
@@ -90,6 +91,8 @@ def _ranges(latest: Latest, digits: int) -> list[dict[str, Any]]:
 
 def _facts(snapshot: Snapshot, digits: int) -> list[tuple[str, str, str]]:
     """Name, value and the words that explain it."""
+    if snapshot.latest is None and snapshot.five_minute_mean is None:
+        return []
     mean = formats.price(snapshot.five_minute_mean, digits)
     facts = [("5-min mean", mean, "Mean of the last five one-minute closes: SMA 5 of the 1m bars")]
     if snapshot.instrument is None or snapshot.instrument.has_volume:

@@ -56,7 +56,7 @@ def _market(snapshot: Snapshot) -> list[tuple[str, str]]:
     around = (closes - opens).total_seconds() >= 86_400
     span = "around the clock" if around else f"{opens:%H:%M} – {closes:%H:%M}"
     lines = [
-        ("Exchange time", formats.moment(snapshot.now, zone)),
+        ("Exchange time", f"{snapshot.now.astimezone(zone):%H:%M:%S %Z}"),
         (f"Session {formats.day(when.session.session_date)}", span),
     ]
     if when.market is Market.OPEN and not around:

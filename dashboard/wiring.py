@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard import logs
 from dashboard.database import Database
 from dashboard.feed import DatabaseFeed
 from dashboard.settings import DashboardSettings
@@ -9,7 +10,9 @@ from dashboard.settings import DashboardSettings
 
 @st.cache_resource(show_spinner=False)
 def settings() -> DashboardSettings:
-    return DashboardSettings()  # type: ignore[call-arg]
+    found = DashboardSettings()  # type: ignore[call-arg]
+    logs.configure(found.log_level)
+    return found
 
 
 @st.cache_resource(show_spinner=False)

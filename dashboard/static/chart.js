@@ -63,14 +63,15 @@ function create(parent) {
   return chart;
 }
 
+// The chart is as high as the window leaves it. Returns whether that has changed.
 function fit(chart) {
-  const top = chart.root.getBoundingClientRect().top + window.scrollY;
-  const height = Math.max(420, window.innerHeight - top - 10);
-  if (chart.height !== height) {
-    chart.height = height;
-    chart.root.style.height = `${height}px`;
-  }
-  return height;
+  const scrolled = chart.root.closest("[data-testid=stMain]")?.scrollTop ?? 0;
+  const top = chart.root.getBoundingClientRect().top + scrolled;
+  const height = Math.max(420, Math.floor(window.innerHeight - top - 10));
+  if (chart.height === height) return false;
+  chart.height = height;
+  chart.root.style.height = `${height}px`;
+  return true;
 }
 
 export default async function render({ data, parentElement, setStateValue }) {
@@ -103,7 +104,8 @@ function attach(chart) {
   observer.observe(chart.root);
   const onResize = () => schedule(chart);
   window.addEventListener("resize", onResize);
-  const ticker = setInterval(() => showCountdown(chart), 1000);
+  // A sentence above pushes the chart down without a word to it.
+  const ticker = setInterval(() => (fit(chart) ? redraw(chart) : showCountdown(chart)), 1000);
   chart.detach = () => {
     detach();
     observer.disconnect();

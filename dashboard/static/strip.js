@@ -47,12 +47,12 @@ export default function render({ data, parentElement, setTriggerValue }) {
   const template = document.createElement("template");
   template.innerHTML = data.html;
   const fresh = document.createElement("div");
-  fresh.className = strip.root.className;
+  fresh.className = "cs-strip";
   fresh.appendChild(template.content);
   morph(strip.root, fresh);
   document.body.classList.toggle("cs-light", data.theme === "light");
   if (data.title && document.title !== data.title) document.title = data.title;
   hear(data.now_ms);
-  strip.root.classList.toggle("cs-old", data.is_old);
+  document.body.classList.toggle("cs-old", data.is_old);
   return () => strip.unwatch();
 }

@@ -70,7 +70,7 @@ function ranges(chart, from, to) {
   // The top of each lower pane is kept clear for its words, as is the price pane's.
   layout.yaxis2.range = [0, (most || 1) * 1.3];
   layout.yaxis2.tickvals = volumeTicks(most || 1);
-  layout.yaxis2.ticktext = layout.yaxis2.tickvals.map(amount);
+  layout.yaxis2.ticktext = layout.yaxis2.tickvals.map((value) => amount(value).replace(/\.0+(?=[A-Z])/, ""));
   const [down, up] = extent(chart, ["data.8.y", "data.9.y", "data.10.y"], from, to, [0, 0]);
   const pad = (up - down || 1) * 0.1;
   layout.yaxis4.range = [down - pad, up + pad * 2.5];
@@ -161,7 +161,8 @@ export function draw(chart) {
     else data[place][rest[0]][rest[1]] = slice;
   }
   const ticks = axisLabels(chart, view, seen, to, width);
-  const { rank, tick } = { rank: chart.columns["layout.meta.bars.rank"], tick: chart.columns["layout.meta.bars.tick"] };
+  const rank = chart.columns["layout.meta.bars.rank"];
+  const tick = chart.columns["layout.meta.bars.tick"];
   const lines = [];
   for (let k = seen; k < to; k++) {
     if (rank[k] < 7) continue;
@@ -178,7 +179,8 @@ export function draw(chart) {
     xaxis: {
       ...layout.xaxis,
       range: [view.from, view.to],
-      tickvals: ticks.map((k) => chart.firstX + k),
+      // A session's name stands at the line before its first bar.
+      tickvals: ticks.map((k) => chart.firstX + k - (rank[k] >= 7 ? 0.5 : 0)),
       ticktext: ticks.map((k) => (rank[k] >= 7 ? `<b>${tick[k]}</b>` : tick[k])),
     },
     shapes: [...lines, ...(layout.shapes ?? []).filter((shape) => shape.name !== "last" || within(shape.y0))],

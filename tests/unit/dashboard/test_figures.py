@@ -1,5 +1,7 @@
 """Bars to figure: what is drawn, where, and in which colour."""
 
+import itertools
+
 import pytest
 
 from dashboard.figures import columns, figure, live, plain
@@ -97,7 +99,7 @@ def test_panes_do_not_overlap_and_fill_the_height(rows, style):
         domains = [drawn.layout[axis].domain for axis in axes]
         assert domains[0][1] == 1
         assert domains[-1][0] == pytest.approx(0, abs=0.001)
-        assert all(above[0] > below[1] for above, below in zip(domains, domains[1:], strict=False))
+        assert all(above[0] > below[1] for above, below in itertools.pairwise(domains))
 
 
 def test_the_first_view_is_of_the_newest_120_bars(rows, style):
