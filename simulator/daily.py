@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 
 from simulator.listings import REFERENCE_DAY, Listing
-from simulator.noise import Floats, Ints, key_of, layered, normal, uniform
+from simulator.noise import Floats, Ints, Keys, key_of, layered, normal, uniform
 from simulator.sessions import Sessions
 from simulator.splits import Split, split_factors
 
@@ -24,6 +24,8 @@ SURPRISE_CHANCE = 0.012
 # How far prices stray from their long-run line (deviation of the log price), and its steepest slope after the reference day.
 WANDER = 0.35
 MAX_PACE = 0.08 / SESSIONS_A_YEAR
+# The range of a Brownian path is hardly ever below its deviation (Feller, The asymptotic distribution of the range, 1951).
+NARROWEST_RANGE, NARROW_SPREAD = 0.95, 0.3
 # Of a session's variance, what falls into the night before it where the exchange closes.
 NIGHT_SHARE = 0.3
 
@@ -81,11 +83,7 @@ def days_of(seed: int, listing: Listing, calendar: Sessions, first_session: int,
     else:
         log_open, sigma = previous, total_sigma
 
-    reach = (log_close - log_open) ** 2
-    log_high, log_low = (
-        0.5 * (log_open + log_close + sign * np.sqrt(reach - 2.0 * sigma**2 * np.log(uniform(key(name), day))))
-        for name, sign in (("high", 1.0), ("low", -1.0))
-    )
+    log_high, log_low = extremes(log_open, log_close, sigma, day, key)
     factor = split_factors(day, splits)
     open_, high, low, close = (
         np.maximum(np.rint(np.exp(log) * factor / listing.tick), 1).astype(np.int32)
@@ -95,6 +93,15 @@ def days_of(seed: int, listing: Listing, calendar: Sessions, first_session: int,
     low = np.minimum(low, np.minimum(open_, close))
     volume = volumes(listing, key, day, returns / total_sigma, factor)
     return Days(open_, high, low, close, volume, sigma, factor)
+
+
+def extremes(log_open: Floats, log_close: Floats, sigma: Floats, day: Ints, key: Keys) -> tuple[Floats, Floats]:
+    """The highest and the lowest price of each day: each by its own law, and never as near as no Brownian path would keep them."""
+    middle, reach = 0.5 * (log_open + log_close), (log_close - log_open) ** 2
+    up, down = (0.5 * np.sqrt(reach - 2.0 * sigma**2 * np.log(uniform(key(name), day))) for name in ("high", "low"))
+    narrowest = sigma * (NARROWEST_RANGE + NARROW_SPREAD * uniform(key("range"), day))
+    widen = 0.5 * np.maximum(narrowest - up - down, 0.0)
+    return middle + up + widen, middle - down - widen
 
 
 def daily_returns(seed: int, listing: Listing, day: Ints) -> tuple[Floats, Floats, Floats]:
@@ -130,7 +137,7 @@ def anchored(returns: Floats, day: Ints, listing: Listing) -> Floats:
     return aim + walk - walk[reference] + np.where(place <= 0, bend / reference, pace) * place
 
 
-def volumes(listing: Listing, key, day: Ints, surprise: Floats, factor: Floats) -> Ints:
+def volumes(listing: Listing, key: Keys, day: Ints, surprise: Floats, factor: Floats) -> Ints:
     """Shares printed each day: about the usual, more when the price moved much, in slow swells."""
     if not listing.has_volume:
         return np.zeros(len(day), dtype=np.int64)

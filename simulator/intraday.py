@@ -18,7 +18,7 @@ from simulator.sessions import MINUTE_MS
 from simulator.snapshot import Snapshot, minutes_so_far
 
 # Sessions are made in blocks that stay in the processor's cache.
-BLOCK_SESSIONS = 16
+BLOCK_SESSIONS = 8
 BAR_NAMES = ("open", "high", "low", "close", "volume", "trades")
 
 

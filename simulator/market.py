@@ -10,9 +10,10 @@ import numpy as np
 from simulator.daily import DayBar, Days, day_bar, days_of
 from simulator.dividends import Dividend, dividends_of
 from simulator.listings import Listing
-from simulator.minutes import Minutes, SessionBars, Style, fill_minutes
+from simulator.minutes import Minutes, Style, fill_minutes
 from simulator.noise import Ints
 from simulator.parts import EXTENDED_TRADES, Part, extended_bar, starts
+from simulator.path import SessionBars
 from simulator.sessions import MINUTE_MS, Sessions, sessions_of
 from simulator.splits import Split, splits_of
 from simulator.trades import MinuteBar, Trades, fill_minute
@@ -25,7 +26,7 @@ CACHED_SESSIONS = 900
 CACHED_MINUTES = 1_500
 
 # Shares of an instrument's minute moves that the whole market makes.
-MARKET_SHARES = {"EQUITY": 0.5, "ETF": 0.75, "INDEX": 0.85, "CURRENCY": -0.1, "CRYPTOCURRENCY": 0.35}
+MARKET_SHARES = {"EQUITY": 0.8, "ETF": 0.95, "INDEX": 0.98, "CURRENCY": -0.2, "CRYPTOCURRENCY": 0.6}
 AROUND_THE_CLOCK = "24/7"
 
 

@@ -1,23 +1,22 @@
 """The minutes of a session: a path that opens, peaks, bottoms and closes exactly as the day's bar says.
 
-Closes of minutes are a random walk bridged from the open over the two extremes to the close and reflected at the day's high
-and low, so that no minute leaves the day's range. One minute is given the high and one the low. Volume is spread so that it
-adds up to the day's to the share. Rows are sessions, columns minutes: months are made at once.
+Closes of minutes are a path from the open past both extremes to the close (path.py). One minute is given the high and one the
+low; no other leaves the day's range. Volume is spread so that it adds up to the day's to the share. Rows are sessions, columns
+minutes: months are made at once.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.noise import Floats, Ints, key_of, layered, normal, uniform
+from simulator.noise import Floats, Ints, Keys, key_of, layered, normal, uniform
+from simulator.path import SessionBars, closes, extreme_minutes
 
 # Log volatility within the day moves on scales of minutes to hours (minutes, weight).
 VOLATILITY_LAYERS = ((4.0, 0.20), (25.0, 0.28), (120.0, 0.24))
 # One minute in seven hundred brings news: several deviations at once.
 NEWS_CHANCE = 1 / 700
 NEWS_SIZE = 5.0
-# The extremes of a day lie at least this share of its variance apart.
-MIN_SEPARATION = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +29,6 @@ class Minutes:
     close: Ints
     volume: Ints
     trades: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class SessionBars:
-    """The bars to fill, one row a session. `sigma` is the deviation from open to close, in ticks."""
-
-    open: Ints
-    high: Ints
-    low: Ints
-    close: Ints
-    volume: Ints
-    sigma: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +62,14 @@ def fill_minutes(day: SessionBars, minute: Ints, style: Style) -> Minutes:
     time /= total
     sd = np.sqrt(variance / total) * column(day.sigma)
 
-    own, market = normal(key("path"), minute), normal(key_of(style.seed, "market", "minute"), minute)
-    step = style.market_share * market + np.sqrt(1.0 - style.market_share**2) * own
-    step[uniform(key("news"), minute) < NEWS_CHANCE] *= NEWS_SIZE
-    walk = np.cumsum(sd * step, axis=1)
+    market = normal(key_of(style.seed, "market", "minute"), minute)
+    steps = np.stack([normal(key(purpose), minute) for purpose in ("path", "aside", "away")])
+    steps[0] = style.market_share * market + np.sqrt(1.0 - style.market_share**2) * steps[0]
+    steps[0][uniform(key("news"), minute) < NEWS_CHANCE] *= NEWS_SIZE
 
     peak, trough = extreme_minutes(day, time, minute[:, 0], key)
-    close = bridged(day, walk, time, peak, trough, sd)
+    walks = np.cumsum(sd * steps, axis=2)
+    close = closes(day, walks, time, sd, peak, trough, normal(key("turn"), minute[:, 0]))
     trades = trade_counts(shape, style.trades_a_minute, calm, minute, key)
     for at in (0, count - 1, peak, trough):
         trades[everyone, at] = np.maximum(trades[everyone, at], 4)
@@ -122,56 +110,7 @@ def daily_shape(count: int, lull: float) -> Floats:
     return (1.0 - lull) + lull * (2.2 * (u - 0.5) ** 2 * 4.0 + 2.4 * morning + 1.6 * evening) / 1.1
 
 
-def extreme_minutes(day: SessionBars, time: Floats, first_minute: Ints, key) -> tuple[Ints, Ints]:
-    """In which minute the day's high and low fall: the farther from open or close, the longer the way there."""
-    position = {}
-    for name, from_open, to_close in (
-        ("peak", day.high - day.open, day.high - day.close),
-        ("trough", day.open - day.low, day.close - day.low),
-    ):
-        start = (from_open + 0.02 * day.sigma) * np.exp(0.9 * normal(key(name), first_minute))
-        position[name] = np.clip(start / (start + to_close + 0.02 * day.sigma), 0.01, 0.97)
-    peak, trough = position["peak"], position["trough"]
-    middle, gap = 0.5 * (peak + trough), peak - trough
-    side = np.where(gap == 0.0, 1.0, np.sign(gap)) * 0.5 * np.maximum(np.abs(gap), MIN_SEPARATION)
-    middle = np.clip(middle, MIN_SEPARATION / 2 + 0.005, 0.975 - MIN_SEPARATION / 2)
-    last = time.shape[1] - 2
-    peak_at = np.minimum((time < (middle + side)[:, None]).sum(axis=1), last)
-    trough_at = np.minimum((time < (middle - side)[:, None]).sum(axis=1), last)
-    return peak_at, np.where(trough_at == peak_at, (peak_at + 1) % (last + 1), trough_at)
-
-
-def bridged(day: SessionBars, walk: Floats, time: Floats, peak: Ints, trough: Ints, sd: Floats) -> Ints:
-    """The walk, led from the open past both extremes to the close and kept within the day's range."""
-    everyone = np.arange(len(peak))
-    first, second = np.minimum(peak, trough), np.maximum(peak, trough)
-    # The minute that holds an extreme closes a little inside of it.
-    inside = np.minimum(0.6 * sd, 0.25 * (day.high - day.low)[:, None])
-    peak_close, trough_close = day.high - inside[everyone, peak], day.low + inside[everyone, trough]
-    first_close = np.where(peak < trough, peak_close, trough_close)
-    second_close = np.where(peak < trough, trough_close, peak_close)
-    t1, t2 = time[everyone, first], time[everyone, second]
-    gap0 = first_close - day.open - walk[everyone, first]
-    gap1 = second_close - day.open - walk[everyone, second]
-    gap2 = day.close - day.open - walk[:, -1]
-    path = walk + day.open[:, None]
-    path += (gap0 / t1)[:, None] * np.minimum(time, t1[:, None])
-    path += ((gap1 - gap0) / (t2 - t1))[:, None] * np.clip(time - t1[:, None], 0.0, (t2 - t1)[:, None])
-    path += ((gap2 - gap1) / (1.0 - t2))[:, None] * np.maximum(time - t2[:, None], 0.0)
-    close = reflected(path, day.low[:, None].astype(np.float64), day.high[:, None].astype(np.float64))
-    close[:, -1] = day.close
-    return close
-
-
-def reflected(path: Floats, low: Floats, high: Floats) -> Ints:
-    """The path folded back at both borders: it keeps its steps and never leaves the range."""
-    span = high - low
-    period = np.maximum(2.0 * span, 1.0)
-    folded = span - np.abs(np.mod(path - low, period) - span)
-    return np.clip(np.rint(low + folded), low, high).astype(np.int64)
-
-
-def trade_counts(shape: Floats, rate: float, calm: Floats, minute: Ints, key) -> Ints:
+def trade_counts(shape: Floats, rate: float, calm: Floats, minute: Ints, key: Keys) -> Ints:
     """Trades in each minute. Three become four, because a bar with both extremes inside needs four prices."""
     expected = rate * shape * np.exp(0.7 * calm)
     silent = uniform(key("silent"), minute) < np.exp(-expected)
@@ -181,7 +120,9 @@ def trade_counts(shape: Floats, rate: float, calm: Floats, minute: Ints, key) ->
     return counts
 
 
-def spread_volume(volume: Ints, trades: Ints, shape: Floats, calm: Floats, moved: Floats, minute: Ints, key) -> Ints:
+def spread_volume(
+    volume: Ints, trades: Ints, shape: Floats, calm: Floats, moved: Floats, minute: Ints, key: Keys
+) -> Ints:
     """The day's volume over its minutes, exactly: more where there is more activity and more movement."""
     weight = shape * np.exp(0.8 * calm + 0.45 * normal(key("volume"), minute)) * (0.7 + 0.3 * np.minimum(moved, 9.0))
     weight[trades == 0] = 0.0

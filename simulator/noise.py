@@ -5,12 +5,15 @@ in it (a day, a minute, a trade). Integer arithmetic makes the bits, so they do 
 """
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+# Of a purpose, the key of its stream.
+Keys = Callable[[str], np.uint64]
 
 # The increment and the multipliers of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.minutes import SessionBars
 from simulator.noise import Ints, key_of, normal, uniform
+from simulator.path import SessionBars
 from simulator.sessions import MINUTE_MS
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.noise import Floats, Ints, key_of, normal, uniform
+from simulator.noise import Floats, Ints, Keys, key_of, normal, uniform
 
 MINUTE_MS = 60_000
 # A publisher that throttles loses the last trades of a minute in this share of minutes; the next update has their volume.
@@ -59,7 +59,7 @@ def fill_minute(bar: MinuteBar, seed: int, symbol: str) -> Trades:
     return Trades(time_ms, price, volume)
 
 
-def prices(bar: MinuteBar, address: Ints, key) -> Ints:
+def prices(bar: MinuteBar, address: Ints, key: Keys) -> Ints:
     """A walk from open to close, kept in the minute's range, with its high and low put where the minute's noise says."""
     count = bar.trades
     span = bar.high - bar.low

@@ -100,10 +100,10 @@ def test_weeks_and_months_begin_at_local_midnight(exchanges: Market):
 
 def test_a_half_day_ends_early(exchanges: Market):
     """The day after Thanksgiving closes at 13:00."""
-    now_ms = ms("2025-11-28T20:00:00-05:00")
+    now_ms = ms("2026-11-27T20:00:00-05:00")
     rows = result(exchanges, "AAPL", now_ms, interval="1h", range="1d")
     assert [int(stamp - rows["timestamp"][0]) // 3600 for stamp in rows["timestamp"]] == [0, 1, 2, 3]
-    assert rows["meta"]["currentTradingPeriod"]["regular"]["end"] == ms("2025-11-28T13:00:00-05:00") // 1000
+    assert rows["meta"]["currentTradingPeriod"]["regular"]["end"] == ms("2026-11-27T13:00:00-05:00") // 1000
 
 
 def test_tokyo_pauses_for_lunch(exchanges: Market):

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from simulator.chart import chart_answer
 from simulator.intraday import BLOCK_SESSIONS
 from simulator.market import Instrument, Market, minute_block
-from simulator.minutes import SessionBars, Style, fill_minutes
+from simulator.minutes import Style, fill_minutes
 from simulator.parts import Part
+from simulator.path import SessionBars
 from simulator.tape import minute_tape
 from simulator.trades import MinuteBar, fill_minute
 from tests.unit.simulator.conftest import ms

@@ -1,20 +1,35 @@
 """What the feed sends is what yfinance's own decoder reads."""
 
 import base64
+import importlib.util
 import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
-from yfinance.pricing_pb2 import PricingData
 
 from simulator.market import Market
 from simulator.tape import minute_tape
 from simulator.wire import encode
 from tests.unit.simulator.conftest import ms
 
+
+def yfinance_pricing() -> ModuleType:
+    """yfinance's generated decoder by itself, without the second that importing yfinance takes."""
+    package = importlib.util.find_spec("yfinance")
+    folder = Path(package.submodule_search_locations[0])
+    spec = importlib.util.spec_from_file_location("pricing_pb2", folder / "pricing_pb2.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PricingData: Any = yfinance_pricing().PricingData
 MINUTE_MS = ms("2026-03-11T15:41:00+00:00")
 
 
-def decoded(market: Market, symbol: str, minute_ms: int) -> list[PricingData]:
+def decoded(market: Market, symbol: str, minute_ms: int) -> list[Any]:
     tape = minute_tape(market.instrument(symbol, minute_ms), minute_ms, 2.0)
     frames = [json.loads(encode(tick)) for _, tick in tape]
     return [PricingData.FromString(base64.b64decode(frame["message"])) for frame in frames]
