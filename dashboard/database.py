@@ -112,6 +112,8 @@ def sentence_for(error: psycopg2.Error, url: str) -> str:
         return f"PostgreSQL at {where} does not let {parts.username} read schema v1."
     if isinstance(error, errors.QueryCanceled):
         return f"PostgreSQL at {where} took longer than {STATEMENT_TIMEOUT_MS // 1000} s to answer."
+    if not isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return f"PostgreSQL at {where} did not understand a question of this page; its log says which."
     if "authentication failed" in text or "no password supplied" in text:
         return f"PostgreSQL at {where} does not accept the password of {parts.username}."
     if "starting up" in text or "recovery" in text:

@@ -118,5 +118,5 @@ class DatabaseFeed:
         return answer
 
 
-def _moment(ms: int | None) -> datetime | None:
-    return None if ms is None else datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+def _moment(ms: int | None) -> datetime:
+    return queries.BEGINNING if ms is None else datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor
@@ -117,20 +117,26 @@ FROM v1.instruments WHERE tracked ORDER BY symbol
 
 # One probe of the primary key for each frame; a DISTINCT would read every bar of the symbol.
 TIMEFRAMES_WITH_BARS = """
-SELECT frame FROM unnest(%(frames)s) AS frame
+SELECT frame FROM unnest(%(frames)s::text[]) AS frame
 WHERE EXISTS (SELECT 1 FROM v1.bars b WHERE b.symbol = %(symbol)s AND b.timeframe = frame)
 """
 
-# The bars are picked first, so that the join reads as many rows of indicators and no more.
+# The bars are picked first; the indicators are then one range of their primary key, in the partitions of these bars alone.
 BARS = """
+WITH picked AS MATERIALIZED (
+    SELECT ts, bar_end, session_date, open, high, low, close, volume, is_closed, is_final
+    FROM v1.bars WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND session = 'regular' AND ts >= %(since)s
+    ORDER BY ts DESC LIMIT %(limit)s
+)
 SELECT (extract(epoch FROM b.ts) * 1000)::bigint, (extract(epoch FROM b.bar_end) * 1000)::bigint, b.session_date,
        b.open, b.high, b.low, b.close, b.volume, b.is_closed, b.is_final,
        i.sma_5, i.sma_20, i.sma_50, i.sma_200, i.rsi_14, i.macd, i.macd_signal, i.macd_histogram
-FROM (SELECT * FROM v1.bars WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND session = 'regular'
-        AND ts >= %(since)s ORDER BY ts DESC LIMIT %(limit)s) b
-LEFT JOIN v1.indicators i ON i.symbol = b.symbol AND i.timeframe = b.timeframe AND i.ts = b.ts AND i.ts >= %(since)s
+FROM picked b
+LEFT JOIN v1.indicators i ON i.symbol = %(symbol)s AND i.timeframe = %(timeframe)s AND i.ts = b.ts
+                         AND i.ts >= (SELECT min(ts) FROM picked)
 ORDER BY b.ts
 """
+BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 
 LATEST = """
 SELECT price, previous_close, change, change_pct, day_high, day_low, day_volume, week52_high, week52_low, session, event_time,
@@ -160,7 +166,7 @@ FROM v1.instruments i LEFT JOIN v1.latest l USING (symbol) WHERE i.tracked ORDER
 SPARKS = """
 SELECT s.symbol, (SELECT array_agg(c.close ORDER BY c.ts) FROM (
     SELECT ts, close FROM v1.bars WHERE symbol = s.symbol AND timeframe = %s ORDER BY ts DESC LIMIT %s) c)
-FROM unnest(%s) AS s(symbol)
+FROM unnest(%s::text[]) AS s(symbol)
 """
 
 SERVICES = "SELECT name, state, detail, age_s::float8 FROM v1.service_status ORDER BY name"
@@ -187,10 +193,9 @@ def timeframes(cur: cursor, symbol: str) -> list[str]:
     return [frame for frame in TIMEFRAMES if frame in found]
 
 
-def bars(cur: cursor, symbol: str, timeframe: str, limit: int, since: datetime | None = None) -> list[Row]:
+def bars(cur: cursor, symbol: str, timeframe: str, limit: int, since: datetime = BEGINNING) -> list[Row]:
     """The newest `limit` bars that begin at `since` or later, oldest first."""
-    query = BARS if since is not None else BARS.replace("AND ts >= %(since)s", "").replace("AND i.ts >= %(since)s", "")
-    cur.execute(query, {"symbol": symbol, "timeframe": timeframe, "limit": limit, "since": since})
+    cur.execute(BARS, {"symbol": symbol, "timeframe": timeframe, "limit": limit, "since": since})
     return [Row._make(row) for row in cur.fetchall()]
 
 
