@@ -38,32 +38,40 @@ def intraday_rows(instrument: Instrument, request: ChartRequest, now_ms: int, cu
         folded(instrument, request.interval, block, now_ms, current) for block in blocks(instrument, request, now_ms)
     ]
     rows = joined(parts)
+    rows = select(rows, np.argsort(rows.time_s, kind="stable"))
     rows = select(rows, (rows.time_s >= request.start_s) & (rows.time_s < request.end_s))
     return with_live_row(instrument, rows, request, now_ms)
 
 
 def blocks(instrument: Instrument, request: ChartRequest, now_ms: int) -> Iterator[Block]:
-    """The minutes of every session of the window, and of the hours around it where they were asked for."""
+    """The minutes of every session of the window, and of the hours around them where they were asked for."""
     first = max(instrument.row_at(request.start_s * 1000), 0)
     last = instrument.row_at(min(request.end_s * 1000, now_ms))
     extended = request.include_pre_post and instrument.venue.pre_opens_minute is not None
-    if extended:
-        for at in range(first, last + 2):
-            for part in Part:
-                if window(instrument, at, part)[0] <= now_ms:
-                    yield single(instrument, at, part, now_ms)
-        return
-    open_row = last if now_ms < instrument.close_ms(last) else last + 1
-    lengths = ((at == open_row, instrument.minute_count(at), at) for at in range(first, last + 1))
-    for (is_open, _), run in groupby(lengths, key=lambda item: item[:2]):
-        rows = np.array([at for _, _, at in run], dtype=np.int64)
-        if is_open:
-            yield single(instrument, int(rows[0]), Part.REGULAR, now_ms)
-            continue
-        for at in range(0, len(rows), BLOCK_SESSIONS):
-            chunk = rows[at : at + BLOCK_SESSIONS]
-            starts = np.stack([instrument.minute_starts(int(each)) for each in chunk])
-            yield Block(chunk, starts, starts[:, :1], minute_block(instrument, chunk))
+    for part in tuple(Part) if extended else (Part.REGULAR,):
+        finished = []
+        for at in range(first, last + (2 if part is Part.PRE else 1)):
+            begins, ends = window(instrument, at, part)
+            if begins <= now_ms < ends:
+                yield single(instrument, at, part, now_ms)
+            elif ends <= now_ms:
+                finished.append(at)
+        yield from finished_blocks(instrument, finished, part)
+
+
+def finished_blocks(instrument: Instrument, rows: list[int], part: Part) -> Iterator[Block]:
+    """Sessions that are over, those that are equally long together; half-days stand by themselves."""
+
+    def length_ms(at: int) -> int:
+        begins, ends = window(instrument, at, part)
+        return ends - begins
+
+    for _, run in groupby(rows, key=length_ms):
+        alike = np.array(list(run), dtype=np.int64)
+        for at in range(0, len(alike), BLOCK_SESSIONS):
+            chunk = alike[at : at + BLOCK_SESSIONS]
+            starts = np.stack([instrument.minute_starts(int(each), part) for each in chunk])
+            yield Block(chunk, starts, starts[:, :1], minute_block(instrument, chunk, part))
 
 
 def single(instrument: Instrument, at: int, part: Part, now_ms: int) -> Block:

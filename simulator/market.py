@@ -12,7 +12,7 @@ from simulator.dividends import Dividend, dividends_of
 from simulator.listings import Listing
 from simulator.minutes import Minutes, Style, fill_minutes
 from simulator.noise import Ints
-from simulator.parts import EXTENDED_TRADES, Part, extended_bar, starts
+from simulator.parts import EXTENDED_TRADES, Part, extended_bars, starts
 from simulator.path import SessionBars
 from simulator.sessions import MINUTE_MS, Sessions, sessions_of
 from simulator.splits import Split, splits_of
@@ -142,27 +142,22 @@ def make_day_bar(instrument: Instrument, row: int) -> DayBar:
     return day_bar(instrument.days, row)
 
 
-def minute_block(instrument: Instrument, rows: Ints) -> Minutes:
-    """The minutes of several sessions that are equally long, one session a row."""
+def minute_block(instrument: Instrument, rows: Ints, part: Part = Part.REGULAR) -> Minutes:
+    """The minutes of a part of several sessions that are equally long in it, one session a row."""
+    minute = np.stack([starts(instrument, int(row), part) for row in rows]) // MINUTE_MS
+    style = instrument.style
+    if part is not Part.REGULAR:
+        thin = replace(style, trades_a_minute=style.trades_a_minute * EXTENDED_TRADES, lull=0.0)
+        return fill_minutes(extended_bars(instrument, rows, part), minute, thin)
     days = instrument.days
-    minute = np.stack([instrument.minute_starts(int(row)) for row in rows]) // MINUTE_MS
     open_, high, low, close, volume = (
         getattr(days, name)[rows].astype(np.int64) for name in ("open", "high", "low", "close", "volume")
     )
-    bars = SessionBars(open_, high, low, close, volume, days.sigma[rows] * open_)
-    return fill_minutes(bars, minute, instrument.style)
-
-
-def extended_block(instrument: Instrument, row: int, part: Part) -> Minutes:
-    """The minutes before or after a session, as one row."""
-    style = instrument.style
-    thin = replace(style, trades_a_minute=style.trades_a_minute * EXTENDED_TRADES, lull=0.0)
-    return fill_minutes(extended_bar(instrument, row, part), starts(instrument, row, part)[None, :] // MINUTE_MS, thin)
+    return fill_minutes(SessionBars(open_, high, low, close, volume, days.sigma[rows] * open_), minute, style)
 
 
 def make_session_minutes(instrument: Instrument, row: int, part: Part) -> Minutes:
-    regular = part is Part.REGULAR
-    block = minute_block(instrument, np.array([row])) if regular else extended_block(instrument, row, part)
+    block = minute_block(instrument, np.array([row]), part)
     open_, high, low, close, trades = (
         getattr(block, name)[0].astype(np.int32) for name in ("open", "high", "low", "close", "trades")
     )

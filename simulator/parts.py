@@ -57,25 +57,29 @@ def starts(instrument: "Instrument", row: int, part: Part) -> Ints:
     return np.arange(begins, ends, MINUTE_MS, dtype=np.int64)
 
 
-def extended_bar(instrument: "Instrument", row: int, part: Part) -> SessionBars:
-    """The bar of the hours before or after a session: on the way from one close to the next open."""
+def extended_bars(instrument: "Instrument", rows: Ints, part: Part) -> SessionBars:
+    """The bars of the hours before or after sessions: on the way from one close to the next open."""
     days, seed, symbol = instrument.days, instrument.market.seed, instrument.listing.symbol
-    evening = row if part is Part.POST else row - 1
-    split = days.factor[max(evening, 0)] / days.factor[evening + 1]
-    closed = float(days.close[max(evening, 0)])
-    opens = float(days.open[evening + 1]) * split
-    halfway = closed + EVENING_SHARE * (opens - closed)
-    sigma = EXTENDED_SIGMA * float(days.sigma[row]) * closed
-    halfway += 0.3 * sigma * float(normal(key_of(seed, symbol, "evening"), np.array([evening]))[0])
-    first, last = (closed, halfway) if part is Part.POST else (halfway / split, float(days.open[row]))
-    sigma /= 1.0 if part is Part.POST else split
-    reach, centre = (last - first) ** 2, 0.5 * (first + last)
+    evening = np.maximum(rows if part is Part.POST else rows - 1, 0)
+    split = days.factor[evening] / days.factor[evening + 1]
+    closed = days.close[evening].astype(np.float64)
+    sigma = EXTENDED_SIGMA * days.sigma[rows] * closed
+    halfway = closed + EVENING_SHARE * (days.open[evening + 1] * split - closed)
+    halfway += 0.3 * sigma * normal(key_of(seed, symbol, "evening"), evening)
+    if part is Part.POST:
+        first, last = closed, halfway
+    else:
+        first, last, sigma = halfway / split, days.open[rows].astype(np.float64), sigma / split
+    reach, middle = (last - first) ** 2, 0.5 * (first + last)
     up, down = (
-        0.5 * np.sqrt(reach - 2.0 * sigma**2 * np.log(uniform(key_of(seed, symbol, part, side), np.array([row]))[0]))
+        0.5 * np.sqrt(reach - 2.0 * sigma**2 * np.log(uniform(key_of(seed, symbol, part, side), rows)))
         for side in ("high", "low")
     )
-    low, high = max(centre - down, 1.0), centre + up
-    values = (first, max(high, first, last), min(low, first, last), last, days.volume[row] * EXTENDED_VOLUME)
-    return SessionBars(
-        *(np.array([max(round(value), 0)], dtype=np.int64) for value in values), np.array([max(sigma, 0.5)])
+    volume = days.volume[rows] * EXTENDED_VOLUME
+    open_, high, low, close, volume = (
+        np.rint(values).astype(np.int64) for values in (first, middle + up, middle - down, last, volume)
     )
+    open_, close = np.maximum(open_, 1), np.maximum(close, 1)
+    high = np.maximum(high, np.maximum(open_, close))
+    low = np.clip(low, 1, np.minimum(open_, close))
+    return SessionBars(open_, high, low, close, volume, np.maximum(sigma, 0.5))
