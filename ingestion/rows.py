@@ -36,16 +36,30 @@ def records_of(answer: Answer, instrument: Instrument, timeframe: str, source: s
     frame = TIMEFRAMES[timeframe]
     rows = answer.rows if not frame.is_intraday else list(_merged_live_row(answer.rows, instrument.calendar, frame))
     open_session = session_at(instrument.calendar, answer.asked_ms)
-    records = Records(actions=_actions(answer, instrument, source, factors))
+    records = Records()
+
+    def refuse(rejected: Rejected, original: dict[str, object], event_ms: int) -> None:
+        text = json.dumps(original, default=str).encode()
+        records.dead_letters.append(dead_letter(text, rejected, source, event_ms, answer.asked_ms, instrument.symbol))
+
+    for action in _actions(answer, instrument, source, factors):
+        try:
+            action.check()
+            records.actions.append(action)
+        except Rejected as rejected:
+            named = {
+                "symbol": action.symbol,
+                "action": action.action,
+                "value": action.value,
+                "event_ms": action.event_ms,
+            }
+            refuse(rejected, named, action.event_ms)
     for position, row in enumerate(rows):
         is_last = position == len(rows) - 1
         try:
             records.bars.append(_bar(row, is_last, open_session, answer, instrument, frame, source, factors))
         except Rejected as rejected:
-            original = json.dumps({"timeframe": timeframe, **asdict(row)}, default=str).encode()
-            records.dead_letters.append(
-                dead_letter(original, rejected, source, row.ts_ms, answer.asked_ms, instrument.symbol)
-            )
+            refuse(rejected, {"symbol": instrument.symbol, "timeframe": timeframe, **asdict(row)}, row.ts_ms)
     return records
 
 
@@ -168,5 +182,4 @@ def _actions(answer: Answer, instrument: Instrument, source: str, factors: Split
             value=float(value),
         )
         for action, day, value in printed
-        if value > 0 and math.isfinite(value)
     ]

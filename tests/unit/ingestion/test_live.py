@@ -85,7 +85,8 @@ def test_ticks_go_out_in_order_and_a_repeat_goes_once(stream: LiveStream, kafka:
 
 
 def test_what_cannot_be_read_is_a_dead_letter_with_its_bytes(stream: LiveStream, kafka: Kafka, at: At) -> None:
-    receive(stream, b"\xff\xfegarbage", frame(id="AAPL", price=-1.0, time=at("2025-11-24T15:00")))
+    now = at("2025-11-24T15:00")
+    receive(stream, b"\xff\xfegarbage", frame(id="AAPL", price=-1.0, time=now), at_ms=now)
     garbage, impossible = kafka.records
     assert isinstance(garbage, DeadLetter)
     assert isinstance(impossible, DeadLetter)
@@ -104,7 +105,7 @@ def test_a_full_queue_is_waited_for(stream: LiveStream, kafka: Kafka, at: At, mo
     monkeypatch.setattr(live_module, "FULL_QUEUE_PAUSE_S", 0.0)
     kafka.room = 1
     now = at("2025-11-24T15:00")
-    receive(stream, *(frame(id="AAPL", price=100.0, time=now + number) for number in range(5)))
+    receive(stream, *(frame(id="AAPL", price=100.0, time=now + number) for number in range(5)), at_ms=now)
     assert len(kafka.records) == 5
     assert kafka.served == 4
 

@@ -1,4 +1,4 @@
-"""The provider over the unmodified yfinance. Its HTTP transport is replaced; the answers are written by hand as Yahoo gives them."""
+"""The provider over the unmodified yfinance: the HTTP transport is replaced, answers are written by hand as Yahoo gives them."""
 
 import base64
 import json

@@ -1,0 +1,240 @@
+"""Ingestion with real parts: the simulated exchange, Kafka and PostgreSQL, each command as a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from market.contracts import Action, Bar, Clock, Record, Tick, decode
+from stack.ports import HOST, free_port
+from tests.embedded import REPO, Database, running, wait_until
+from tests.stream.rig import until
+
+pytestmark = pytest.mark.stream
+
+
+@dataclass
+class Ingestion:
+    """The environment of one ingestion, and what a test does with it and asks of it."""
+
+    environment: dict[str, str]
+    database: Database
+    bootstrap: str
+    prefix: str
+    home: Path
+
+    def command(self, *arguments: str, **environment: str) -> tuple[int, dict[str, Any], str]:
+        """(exit code, summary, log) of a one-shot command."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "ingestion", *arguments],
+            cwd=REPO,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        last = ended.stdout.strip().rpartition("\n")[2]
+        return ended.returncode, json.loads(last) if last else {}, ended.stderr
+
+    @contextmanager
+    def live(self) -> Iterator[subprocess.Popen[bytes]]:
+        log = self.home / "live.log"
+        command = [sys.executable, "-m", "ingestion", "live"]
+        with log.open("ab") as out:
+            process = subprocess.Popen(command, cwd=REPO, env=self.environment, stdout=out, stderr=out)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        connection = psycopg2.connect(self.database.writer)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            rows = cursor.fetchall() if cursor.description else []
+        connection.close()
+        return rows
+
+    def records(self, topic: str) -> dict[int, list[Record]]:
+        """All records of a topic, by partition and in order."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test", "enable.auto.commit": False})
+        try:
+            return self._records(consumer, self.prefix + topic)
+        finally:
+            consumer.close()
+
+    def _records(self, consumer: Consumer, topic: str) -> dict[int, list[Record]]:
+        partitions = [
+            TopicPartition(topic, number, 0) for number in consumer.list_topics(topic, 10).topics[topic].partitions
+        ]
+        wanted = sum(until(lambda: self._ends(consumer, partitions), "the topic has a leader", 30))
+        consumer.assign(partitions)
+        found: dict[int, list[Record]] = defaultdict(list)
+        while wanted > 0:
+            for message in consumer.consume(min(wanted, 5_000), 5.0):
+                found[message.partition()].append(decode(message.value()))
+                wanted -= 1
+        return found
+
+    def _ends(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[int]:
+        """The partitions' ends, none while a topic that was just made has no leader."""
+        try:
+            return [consumer.get_watermark_offsets(partition, 10)[1] for partition in partitions]
+        except KafkaException:
+            return []
+
+    def events(self, kind: type[Record]) -> list[Any]:
+        return [
+            record
+            for records in self.records("market.events.v1").values()
+            for record in records
+            if type(record) is kind
+        ]
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[dict[str, str]]:
+    """The simulated exchange: the two variables that point ingestion to it."""
+    folder = Path(tempfile.mkdtemp(prefix="candlestream-exchange-"))
+    port = free_port()
+    command = [sys.executable, "-m", "simulator", "serve", "--port", str(port), "--home", str(folder)]
+    log, certificate = folder / "simulator.log", folder / "simulator" / "ca.pem"
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    with running(command, log, signal.SIGTERM, environment) as process:
+        wait_until(lambda: "serving" in log.read_text(), process, log)
+        yield {"CANDLESTREAM_FEED_PROXY": f"http://{HOST}:{port}", "CANDLESTREAM_FEED_CA": str(certificate)}
+
+
+@pytest.fixture
+def ingestion(
+    postgres: Database, kafka: str, topics: Callable[[str], str], exchange: dict[str, str], tmp_path: Path
+) -> Ingestion:
+    prefix = topics("ingestion")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CANDLESTREAM_")}
+    environment |= exchange | {
+        "CANDLESTREAM_HOME": str(tmp_path),
+        "CANDLESTREAM_SOURCE": "simulator",
+        "CANDLESTREAM_DATABASE_URL": postgres.writer,
+        "CANDLESTREAM_KAFKA_BOOTSTRAP": kafka,
+        "CANDLESTREAM_TOPIC_PREFIX": prefix,
+        "CANDLESTREAM_SYMBOLS": "AAPL,MSFT",
+        "PGPASSFILE": str(postgres.pgpass),
+    }
+    return Ingestion(environment, postgres, kafka, prefix, tmp_path)
+
+
+def test_live_ticks_and_the_clock_reach_kafka_and_a_stop_is_clean(ingestion: Ingestion) -> None:
+    with ingestion.live() as process:
+        until(lambda: {tick.symbol for tick in ingestion.events(Tick)} == {"AAPL", "MSFT"}, "ticks of both", 60)
+        until(lambda: len(ingestion.events(Clock)) >= 6, "a few clock records", 30)
+        state, detail = ingestion.sql("SELECT state, detail FROM v1.service_status WHERE name = 'ingestion'")[0]
+        assert state == "ok", detail
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert ingestion.sql("SELECT state FROM v1.service_status WHERE name = 'ingestion'") == [("stopped",)]
+    by_partition = ingestion.records("market.events.v1")
+    clocks = {partition: [r for r in records if isinstance(r, Clock)] for partition, records in by_partition.items()}
+    # Every partition has the same clock, and it runs forward.
+    assert len(clocks) == 2
+    assert clocks[0] == clocks[1]
+    assert [clock.event_ms for clock in clocks[0]] == sorted({clock.event_ms for clock in clocks[0]})
+    for records in by_partition.values():
+        for symbol in ("AAPL", "MSFT"):
+            ticks = [record for record in records if isinstance(record, Tick) and record.symbol == symbol]
+            assert [tick.day_volume for tick in ticks] == sorted(tick.day_volume or 0 for tick in ticks)
+
+
+def test_symbols_come_and_go_in_the_table_and_one_that_nobody_knows_is_said(ingestion: Ingestion) -> None:
+    with ingestion.live():
+        until(lambda: ingestion.events(Tick), "the first tick", 60)
+        ingestion.sql(
+            "INSERT INTO core.instruments (symbol, source) VALUES ('NVDA', 'simulator'), ('NOPE.XX', 'simulator')"
+        )
+        until(lambda: any(tick.symbol == "NVDA" for tick in ingestion.events(Tick)), "ticks of the new symbol", 60)
+        # It has its minutes of today at once, and not only from now on.
+        assert sum(bar.symbol == "NVDA" for bar in ingestion.events(Bar)) >= 1
+        unknown = "SELECT state FROM v1.instruments WHERE symbol = 'NOPE.XX'"
+        until(lambda: ingestion.sql(unknown) == [("unknown",)], "the unknown symbol is marked", 60)
+        [(note,)] = ingestion.sql("SELECT note FROM core.quality WHERE symbol = 'NOPE.XX'")
+        assert note.startswith("unknown symbol: ")
+
+
+def test_a_hole_of_an_earlier_run_is_filled_at_the_next_start(ingestion: Ingestion) -> None:
+    ingestion.sql(
+        "INSERT INTO core.gaps (starts_at, ends_at, reason) VALUES"
+        " (now() - interval '10 minutes', now() - interval '7 minutes 30 seconds', 'feed outage')"
+    )
+    repaired = "SELECT state, detail FROM v1.gaps WHERE state <> 'open'"
+    with ingestion.live():
+        [(state, detail)] = until(lambda: ingestion.sql(repaired), "the hole is settled", 90)
+    assert state == "repaired", detail
+
+
+def test_a_poll_sends_todays_minutes_and_the_newest_days(ingestion: Ingestion) -> None:
+    exit_code, summary, log = ingestion.command("poll")
+    assert exit_code == 0, log
+    assert (summary["symbols"], summary["requests"], summary["dead_letters"]) == (2, 4, 0)
+    bars = ingestion.events(Bar)
+    assert len(bars) == summary["bars"]
+    assert {(bar.symbol, bar.timeframe) for bar in bars} == {(s, f) for s in ("AAPL", "MSFT") for f in ("1m", "1d")}
+    # The session is open around the clock: today's last rows are partial, all else is complete.
+    partial = [bar for bar in bars if not bar.is_complete]
+    assert {(bar.symbol, bar.timeframe) for bar in partial} == {(s, f) for s in ("AAPL", "MSFT") for f in ("1m", "1d")}
+    assert len(partial) <= 6
+    assert ingestion.sql("SELECT state FROM v1.service_status WHERE name = 'poll'") == [("ok",)]
+
+
+def test_a_backfill_writes_each_series_oldest_first_with_splits_undone(ingestion: Ingestion) -> None:
+    exit_code, summary, log = ingestion.command("backfill", "--symbols", "AAPL", "--timeframes", "1d,15m")
+    assert exit_code == 0, log
+    [records] = [records for records in ingestion.records("market.history.v1").values() if records]
+    bars = [record for record in records if isinstance(record, Bar)]
+    assert len(bars) == summary["bars"]
+    for timeframe in ("1d", "15m"):
+        starts = [bar.event_ms for bar in bars if bar.timeframe == timeframe]
+        assert starts == sorted(set(starts))
+    assert [bar.timeframe for bar in bars] == sorted((bar.timeframe for bar in bars), reverse=True)
+    splits = [record for record in records if isinstance(record, Action) and record.action == "split"]
+    # As printed: the day before a split closed at about the ratio times what the day after opened at.
+    last = max(splits, key=lambda split: split.event_ms)
+    days = [bar for bar in bars if bar.timeframe == "1d"]
+    after = next(number for number, bar in enumerate(days) if bar.event_ms >= last.event_ms)
+    assert days[after - 1].close / days[after].open == pytest.approx(last.value, rel=0.25)
+
+
+def test_an_unknown_symbol_is_no_failure(ingestion: Ingestion) -> None:
+    exit_code, summary, log = ingestion.command("poll", "--symbols", "NOPE.XX,AAPL")
+    assert exit_code == 0, log
+    assert (summary["symbols"], summary["unknown"]) == (1, ["NOPE.XX"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "exit_code", "words"),
+    [
+        ("CANDLESTREAM_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none", 20, "PostgreSQL cannot be used"),
+        ("CANDLESTREAM_FEED_PROXY", "http://127.0.0.1:9", 12, "Could not connect"),
+    ],
+)
+def test_a_part_that_is_away_is_one_sentence_and_an_exit_code(
+    ingestion: Ingestion, name: str, value: str, exit_code: int, words: str
+) -> None:
+    ended, summary, log = ingestion.command("poll", "--deadline", "5", **{name: value})
+    assert ended == exit_code, log
+    assert "Traceback" not in log
+    said = summary.get("error") or json.loads(log.strip().rpartition("\n")[2])["detail"]
+    assert words in said
