@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from market.errors import Reason, Rejected
-from market.timeframes import MINUTE_MS, TIMEFRAMES
+from market.timeframes import DAY_MS, MINUTE_MS, TIMEFRAMES
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16_384
@@ -23,15 +23,23 @@ ACTIONS = ("split", "dividend")
 # Times are milliseconds since the epoch from 1900 to 2100: seconds or nanoseconds by mistake lie outside.
 FIRST_MS, END_MS = -2_208_988_800_000, 4_102_444_800_000
 
+# Whole numbers below this are exact as floats, and so is a sum of volumes.
+MAX_EXACT = 2**53
+MAX_PRICE = 1e9
+
 # A provider's row is believed to be complete only when it ended this long before it was fetched.
 PROVIDER_SETTLE_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What every record has. Subclasses add their fields and `check` their values."""
+    """What every record has. Subclasses add their fields and check their values.
+
+    `event_ms` may be later than `fetched_ms` by `MAX_AHEAD_MS`, as a provider's clock may run ahead of ours.
+    """
 
     kind: ClassVar[str] = ""
+    MAX_AHEAD_MS: ClassVar[int] = END_MS - FIRST_MS
 
     source: str
     event_ms: int
@@ -52,7 +60,7 @@ class Record:
 
         Raises `Rejected`: a field is missing, has the wrong type, or a value that `check` refuses.
         """
-        symbol = str(body.get("symbol", ""))
+        symbol = symbol_in(body)
         values: dict[str, Any] = {}
         for name, (kind, required) in FIELD_TYPES[cls].items():
             value = body.get(name)
@@ -61,19 +69,26 @@ class Record:
                     raise Rejected(Reason.MISSING_FIELD, name, symbol)
                 continue
             if kind is float and type(value) is int:
-                value = float(value)
+                value = float(value) if abs(value) < MAX_EXACT else math.inf  # no price, no volume: `check` says so
             if type(value) is not kind:
                 raise Rejected(Reason.WRONG_TYPE, f"{name}={value!r} is not {kind.__name__}", symbol)
             values[name] = value
         record = cls(**values)
-        for name in ("event_ms", "fetched_ms"):
-            if not FIRST_MS <= getattr(record, name) < END_MS:
-                raise Rejected(Reason.BAD_TIME, f"{name}={getattr(record, name)}", symbol)
         record.check()
         return record
 
     def check(self) -> None:
         """Raises `Rejected` when a value cannot be."""
+        symbol = getattr(self, "symbol", "")
+        for name in FIELD_TYPES[type(self)]:
+            if name.endswith("_ms") and not FIRST_MS <= getattr(self, name) < END_MS:
+                raise Rejected(Reason.BAD_TIME, f"{name}={getattr(self, name)}", symbol)
+        if self.event_ms > self.fetched_ms + self.MAX_AHEAD_MS:
+            raise Rejected(Reason.FUTURE, f"event_ms={self.event_ms} fetched_ms={self.fetched_ms}", symbol)
+        self.check_values()
+
+    def check_values(self) -> None:
+        """What a subclass asks of its own fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +96,7 @@ class Tick(Record):
     """A trade or quote update. `day_volume` is cumulative since the session's open; None where there is none."""
 
     kind: ClassVar[str] = "tick"
-    MAX_AHEAD_MS: ClassVar[int] = 60_000  # a provider's clock may run ahead of ours by this much
+    MAX_AHEAD_MS: ClassVar[int] = 60_000
 
     symbol: str
     price: float
@@ -91,20 +106,20 @@ class Tick(Record):
     day_low: float | None = None
     previous_close: float | None = None
 
-    def check(self) -> None:
+    def check_values(self) -> None:
         for name in ("price", "day_high", "day_low", "previous_close"):
             check_price(name, getattr(self, name), self.symbol)
         check_volume("day_volume", self.day_volume, self.symbol)
-        if self.event_ms > self.fetched_ms + self.MAX_AHEAD_MS:
-            raise Rejected(Reason.FUTURE, f"event_ms={self.event_ms} fetched_ms={self.fetched_ms}", self.symbol)
         check_choice("session", self.session, SESSIONS, self.symbol)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar(Record):
-    """A provider's bar. `event_ms` is its start; `is_complete` as `is_complete_row` says, `session_date` ISO 8601."""
+    """A provider's bar. `event_ms` is its start; `is_complete` as `is_complete_row` says, `session_date` as 2026-11-18."""
 
     kind: ClassVar[str] = "bar"
+    MAX_AHEAD_MS: ClassVar[int] = DAY_MS  # a row of the next session, before its open
+    MAX_SESSION_DAYS: ClassVar[int] = 31  # between a bar's start and its session's date: a month, or holidays before it
 
     symbol: str
     timeframe: str
@@ -117,15 +132,12 @@ class Bar(Record):
     session_date: str
     is_complete: bool
 
-    def check(self) -> None:
+    def check_values(self) -> None:
         if self.timeframe not in TIMEFRAMES:
             raise Rejected(Reason.UNKNOWN_TIMEFRAME, f"timeframe={self.timeframe!r}", self.symbol)
         if self.event_ms % MINUTE_MS:
             raise Rejected(Reason.MISALIGNED, f"event_ms={self.event_ms} is not on a whole minute", self.symbol)
-        try:
-            date.fromisoformat(self.session_date)
-        except ValueError as error:
-            raise Rejected(Reason.WRONG_TYPE, f"session_date={self.session_date!r}: {error}", self.symbol) from error
+        self.check_session_date()
         for name in ("open", "high", "low", "close"):
             check_price(name, getattr(self, name), self.symbol)
         if not self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high:
@@ -134,12 +146,26 @@ class Bar(Record):
         check_volume("volume", self.volume, self.symbol)
         check_choice("session", self.session, SESSIONS, self.symbol)
 
+    def check_session_date(self) -> None:
+        try:
+            day = date.fromisoformat(self.session_date)
+        except ValueError as error:
+            raise Rejected(Reason.WRONG_TYPE, f"session_date={self.session_date!r}: {error}", self.symbol) from error
+        if day.isoformat() != self.session_date:
+            raise Rejected(
+                Reason.WRONG_TYPE, f"session_date={self.session_date!r} is not {day.isoformat()}", self.symbol
+            )
+        if abs((day - date(1970, 1, 1)).days - self.event_ms // DAY_MS) > self.MAX_SESSION_DAYS:
+            detail = f"session_date={self.session_date} is far from event_ms={self.event_ms}"
+            raise Rejected(Reason.BAD_TIME, detail, self.symbol)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock(Record):
     """ "`source` is complete through `event_ms`", written to every partition; the feed has no hole since `since_ms`."""
 
     kind: ClassVar[str] = "clock"
+    MAX_AHEAD_MS: ClassVar[int] = 0  # nobody can be complete through a time that has not come
 
     since_ms: int
 
@@ -154,7 +180,7 @@ class Action(Record):
     action: str
     value: float
 
-    def check(self) -> None:
+    def check_values(self) -> None:
         check_choice("action", self.action, ACTIONS, self.symbol)
         check_price("value", self.value, self.symbol)
 
@@ -207,15 +233,20 @@ def decode(payload: bytes) -> Record:
         raise Rejected(Reason.NOT_JSON, str(error)) from error
     if not isinstance(body, dict):
         raise Rejected(Reason.NOT_JSON, f"a JSON object was expected, not {type(body).__name__}")
-    if body.get("v") != SCHEMA_VERSION:
-        raise Rejected(
-            Reason.WRONG_VERSION, f"v={body.get('v')!r}, expected {SCHEMA_VERSION}", str(body.get("symbol", ""))
-        )
+    version = body.get("v")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise Rejected(Reason.WRONG_VERSION, f"v={version!r}, expected {SCHEMA_VERSION}", symbol_in(body))
     kind = body.get("kind")
     cls = KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise Rejected(Reason.UNKNOWN_KIND, f"kind={kind!r}", str(body.get("symbol", "")))
+        raise Rejected(Reason.UNKNOWN_KIND, f"kind={kind!r}", symbol_in(body))
     return cls.parse(body)
+
+
+def symbol_in(body: dict[str, Any]) -> str:
+    """Whose record it would be; empty where that cannot be read."""
+    symbol = body.get("symbol")
+    return symbol if isinstance(symbol, str) else ""
 
 
 def is_complete_row(ts_ms: int, end_ms: int, fetched_ms: int, *, aligned: bool, last_of_open_session: bool) -> bool:
@@ -228,13 +259,14 @@ def round_price(price: float, precision: int) -> float:
     return round(price, precision)
 
 
+# NaN and the infinities fail these comparisons too.
 def check_price(name: str, value: float | None, symbol: str) -> None:
-    if value is not None and not (math.isfinite(value) and 0.0 < value < 1e9):
+    if value is not None and not 0.0 < value < MAX_PRICE:
         raise Rejected(Reason.BAD_PRICE, f"{name}={value!r}", symbol)
 
 
 def check_volume(name: str, value: float | None, symbol: str) -> None:
-    if value is not None and not (math.isfinite(value) and 0 <= value < 2**53):
+    if value is not None and not 0 <= value < MAX_EXACT:
         raise Rejected(Reason.BAD_VOLUME, f"{name}={value!r}", symbol)
 
 

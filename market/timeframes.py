@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,27 @@ import pyarrow.json
 from numpy.typing import NDArray
 
 from market.bars import NONE
-from market.contracts import END_MS, FIELD_TYPES, FIRST_MS, MAX_RECORD_BYTES, SCHEMA_VERSION, SESSIONS, Tick
+from market.contracts import (
+    END_MS,
+    FIELD_TYPES,
+    FIRST_MS,
+    MAX_EXACT,
+    MAX_PRICE,
+    MAX_RECORD_BYTES,
+    SCHEMA_VERSION,
+    SESSIONS,
+    Tick,
+)
 
 TICK_PREFIX = f'{{"v":{SCHEMA_VERSION},"kind":"tick",'.encode()
 ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 TICK_SCHEMA = pa.schema(
-    [("v", pa.int64()), *((name, ARROW_TYPES[kind]) for name, (kind, _) in FIELD_TYPES[Tick].items())]
+    [
+        ("v", pa.int64()),
+        ("kind", pa.string()),
+        *((name, ARROW_TYPES[kind]) for name, (kind, _) in FIELD_TYPES[Tick].items()),
+    ]
 )
-
-MAX_PRICE = 1e9
-MAX_VOLUME = 2**53
 
 
 @dataclass(slots=True)
@@ -30,7 +41,11 @@ class Ticks:
 
 
 def split_ticks(values: pa.Array) -> tuple[NDArray[np.bool_], pa.Table | None]:
-    """Which values are ticks that Arrow read whole, and their table; the others go to the contract one by one."""
+    """Which values are ticks that Arrow read whole, and their table; the others go to the contract one by one.
+
+    Arrow must not accept what the contract refuses. So a field that the schema does not name is an error here: within one, Arrow
+    takes what JSON does not have (`Inf`, `-NaN`, bytes that are not UTF-8), and only within one can a record swallow the next.
+    """
     prefixed = pc.starts_with(values, TICK_PREFIX).to_numpy(zero_copy_only=False)
     sized = pc.less_equal(pc.binary_length(values), MAX_RECORD_BYTES).to_numpy(zero_copy_only=False)
     mask = np.asarray(prefixed & sized, bool)
@@ -38,21 +53,26 @@ def split_ticks(values: pa.Array) -> tuple[NDArray[np.bool_], pa.Table | None]:
     if not count:
         return mask, None
     chosen = values if count == len(values) else values.filter(pa.array(mask))
+    lines = b"\n".join(chosen.to_pylist())
     try:
+        if not lines.isascii():
+            lines.decode()
         table = pa.json.read_json(
-            pa.BufferReader(b"\n".join(chosen.to_pylist())),
+            pa.BufferReader(lines),
             read_options=pa.json.ReadOptions(use_threads=False, block_size=1 << 28),
-            parse_options=pa.json.ParseOptions(explicit_schema=TICK_SCHEMA, unexpected_field_behavior="ignore"),
+            parse_options=pa.json.ParseOptions(explicit_schema=TICK_SCHEMA, unexpected_field_behavior="error"),
         )
-    except pa.ArrowInvalid:
+    except (UnicodeDecodeError, pa.ArrowInvalid):
         return np.zeros(len(values), bool), None  # one bad record spoils the block: the contract says which
     if table.num_rows != count:
         return np.zeros(len(values), bool), None
     return mask, table
 
 
-def valid_ticks(table: pa.Table, source: str, known: frozenset[str]) -> tuple[NDArray[np.bool_], Ticks]:
-    """Which rows keep the contract and are of known symbols, and those rows as columns."""
+def valid_ticks(
+    table: pa.Table, source: str, known: frozenset[str], until_ms: int = END_MS
+) -> tuple[NDArray[np.bool_], Ticks]:
+    """Which rows keep the contract, are of known symbols and from before `until_ms`, and those rows as columns."""
     symbols = table["symbol"].combine_chunks().dictionary_encode()
     if isinstance(symbols, pa.ChunkedArray):
         symbols = symbols.combine_chunks()
@@ -70,13 +90,12 @@ def valid_ticks(table: pa.Table, source: str, known: frozenset[str]) -> tuple[ND
     good = is_known[codes] & ~no_event & ~no_fetch
     good &= equals(table["source"], source) & equals(table["v"], SCHEMA_VERSION)
     good &= np.isfinite(price) & (price > 0) & (price < MAX_PRICE)
-    good &= no_volume | ((day_volume >= 0) & (day_volume < MAX_VOLUME))
+    good &= no_volume | ((day_volume >= 0) & (day_volume < MAX_EXACT))
     good &= pc.is_in(session, pa.array(SESSIONS)).to_numpy(zero_copy_only=False).astype(bool)
     for name, values in optional.items():
         given = ~np.isnan(values) | pc.is_valid(table[name]).to_numpy().astype(bool)
         good &= ~given | (np.isfinite(values) & (values > 0) & (values < MAX_PRICE))
-    for times in (event_ms, fetched_ms):
-        good &= (times >= FIRST_MS) & (times < END_MS)
+    good &= (event_ms >= FIRST_MS) & (event_ms < until_ms) & (fetched_ms >= FIRST_MS) & (fetched_ms < END_MS)
     good &= event_ms <= fetched_ms + Tick.MAX_AHEAD_MS
     columns = {
         "code": codes[good].astype(np.int64),

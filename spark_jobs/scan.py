@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from market.contracts import Action, Bar, Clock, DeadLetter, Record, Tick, decode
+from market.contracts import END_MS, Action, Bar, Clock, DeadLetter, Record, Tick, decode
 from market.errors import Reason, Rejected
 from spark_jobs.decode import split_ticks, valid_ticks
 from spark_jobs.partials import PARTIALS, fold_ticks, table
@@ -24,19 +24,26 @@ MAX_TEXT = 1000  # characters of a dead letter's detail
 
 @dataclass(frozen=True)
 class Scan:
-    """What a task must know: the ledger ((topic, partition) → next offset), the platform's source and its symbols."""
+    """What a task must know: the ledger ((topic, partition) → next offset), the platform's source and its symbols.
+
+    An event at or after `until_ms` is refused: nothing can have happened then, and no partition of a table waits for it.
+    """
 
     ledger: dict[tuple[int, int], int]
     source: str
     symbols: frozenset[str]
+    until_ms: int = END_MS
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         pieces: dict[tuple[int, int], Piece] = {}
         for batch in batches:
             for place, rows in self._fresh(batch):
                 piece = pieces.setdefault(place, Piece(*place))
-                piece.range(rows["offset"].to_numpy())
-                yield from self._scan(piece, rows["value"], rows["offset"].to_numpy())
+                offsets = rows["offset"].to_numpy()
+                piece.range(offsets)
+                values = rows["value"]
+                # A record without a value (a tombstone) is as bad as an empty one.
+                yield from self._scan(piece, values.fill_null(b"") if values.null_count else values, offsets)
         for piece in pieces.values():
             if piece.ticks:
                 yield piece.fold()
@@ -60,7 +67,7 @@ class Scan:
         else:
             mask, ticks = np.zeros(len(values), bool), None
         if ticks is not None:
-            good, valid = valid_ticks(ticks, self.source, self.symbols)
+            good, valid = valid_ticks(ticks, self.source, self.symbols, self.until_ms)
             positions = np.flatnonzero(mask)
             piece.keep(valid.columns | {"offset": offsets[positions[good]]}, valid.symbols)
             mask[positions[~good]] = False
@@ -82,7 +89,7 @@ class Scan:
             "records": 1,
         }
         try:
-            return place | self._row(decode(payload))
+            return place | self._row(decode(payload), piece.topic)
         except Rejected as error:
             return place | {
                 "row": "reject",
@@ -94,12 +101,18 @@ class Scan:
                 "content_hash": hashlib.sha256(payload).hexdigest(),
             }
 
-    def _row(self, record: Record) -> dict[str, object]:
+    def _row(self, record: Record, topic: int) -> dict[str, object]:
         symbol = getattr(record, "symbol", "")
         if record.source != self.source:
             raise Rejected(Reason.WRONG_SOURCE, f"source={record.source!r}, this platform's is {self.source!r}", symbol)
-        if symbol and symbol not in self.symbols and not isinstance(record, DeadLetter):
+        if symbol not in self.symbols and not isinstance(record, Clock | DeadLetter):
             raise Rejected(Reason.UNKNOWN_SYMBOL, f"{symbol!r} is not an instrument of this platform", symbol)
+        if record.event_ms >= self.until_ms and not isinstance(record, DeadLetter):
+            raise Rejected(
+                Reason.FUTURE, f"event_ms={record.event_ms}, nothing is read from {self.until_ms} on", symbol
+            )
+        if isinstance(record, Clock) and topic != EVENTS:
+            raise Rejected(Reason.UNKNOWN_KIND, "a clock orders the events topic alone")
         match record:
             case Tick():
                 return tick_row(record)
