@@ -57,6 +57,11 @@ class Market:
             self._instruments[symbol] = known
         return known
 
+    def warm_up(self, now_ms: int) -> None:
+        """Builds what the first request would otherwise wait for: the calendar of the first listing and its history."""
+        first = next(iter(self.listings))
+        self.instrument(first, now_ms).bar(0)
+
 
 @dataclass(frozen=True, eq=False)
 class Instrument:

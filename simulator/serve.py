@@ -40,6 +40,7 @@ async def serve(settings: Settings) -> None:
     files = ensure_certificates(settings.home / "simulator", datetime.now(UTC))
     tls = server_context(files)
     market = Market(settings.seed, read_listings(), read_splits(), settings.hours)
+    market.warm_up(wall_clock_ms())
     feed = Feed(market, settings.ticks_per_second, wall_clock_ms)
     endpoints = Endpoints(market, feed, wall_clock_ms)
 
