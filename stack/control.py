@@ -94,7 +94,7 @@ def start_supervisor(home: Home, environment: dict[str, str]) -> None:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=REPO,
-                env=environment,
+                env=environment | {"PYTHONPATH": str(REPO)},
             )
     limit = time.monotonic() + START_LIMIT_S
     while time.monotonic() < limit:

@@ -1,6 +1,7 @@
 """Fixtures that start real parts. A session shares one server each; a test gets a database and topics of its own."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,11 @@ from stack.java import Java
 from stack.postgres import PostgresServer
 from tests import embedded
 from tests.embedded import Database
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends a run as Ctrl-C does, so that what the fixtures started is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

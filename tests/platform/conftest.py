@@ -27,7 +27,7 @@ class Running:
     home: Path
 
     def run(self, *words: str, limit_s: float = 300.0) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-P", "-m", "stack", *words, "--home", str(self.home)]
+        command = [sys.executable, "-m", "stack", *words, "--home", str(self.home)]
         return subprocess.run(command, check=False, capture_output=True, text=True, cwd=REPO, timeout=limit_s)
 
     def done(self, *words: str) -> str:

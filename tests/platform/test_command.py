@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import time
 import urllib.request
 
@@ -80,9 +81,9 @@ def test_no_log_holds_a_password(running: Running) -> None:
 
 def test_a_shell_gets_what_psql_and_spark_submit_need(running: Running) -> None:
     exports = running.done("env")
-    script = (
-        f"{exports}\npsql -At -c 'SELECT count(*) > 0 FROM v1.bars' && spark-submit --version 2>&1 && airflow version"
-    )
+    commands = ["psql -At -c 'SELECT count(*) > 0 FROM v1.bars'", "spark-submit --version 2>&1", "airflow version"]
+    script = "
+".join([exports, *commands])
     shell = {"PATH": os.environ["PATH"], "HOME": str(running.home / "run")}
     said = subprocess.run(["bash", "-ec", script], check=False, capture_output=True, text=True, cwd=REPO, env=shell)
     assert said.returncode == 0, said.stderr
@@ -93,8 +94,8 @@ def test_a_shell_gets_what_psql_and_spark_submit_need(running: Running) -> None:
 
 def test_logs_and_tail_show_what_happens(running: Running) -> None:
     assert "supervisor ready" in running.done("logs", "supervisor", "-n", "1000")
-    words = ["-P", "-m", "stack", "tail", "events", "-n", "3", "--home", str(running.home)]
-    with subprocess.Popen([os.sys.executable, *words], cwd=REPO, stdout=subprocess.PIPE, text=True) as tail:  # type: ignore[attr-defined]
+    words = ["-m", "stack", "tail", "events", "-n", "3", "--home", str(running.home)]
+    with subprocess.Popen([sys.executable, *words], cwd=REPO, stdout=subprocess.PIPE, text=True) as tail:
         assert tail.stdout is not None
         line = tail.stdout.readline()
         tail.kill()

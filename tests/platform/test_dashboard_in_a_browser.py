@@ -1,0 +1,274 @@
+"""The chart page in a real browser over a real PostgreSQL whose newest candle moves: no flicker, no lost zoom, little traffic."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import psutil
+import psycopg2
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from psycopg2.extras import execute_values
+
+from stack.home import REPO
+from stack.ports import free_port
+
+pytestmark = [
+    pytest.mark.platform,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine"),
+]
+
+MINUTES = 400
+REFRESHES_S = 20
+MOVES_S = 0.5
+
+# What a person would see as flicker, looked for in every frame that the browser paints: another element in the plot's place,
+# an emptied plot, a faded one.
+WATCH = """async (milliseconds) => {
+  const chart = document.querySelector(".cs-chart"), plot = chart.querySelector(".cs-plot"), svg = plot.querySelector(".main-svg");
+  const rail = document.querySelector(".cs-rail"), candles = plot.querySelectorAll("path.box").length;
+  const seen = { frames: 0, replaced: 0, blank: 0, faded: 0, closes: new Set(), ages: new Set() };
+  seen.draws = -Number(chart.dataset.draws);
+  const end = performance.now() + milliseconds;
+  await new Promise((done) => {
+    const look = () => {
+      seen.frames += 1;
+      const now = document.querySelector(".cs-plot");
+      if (now !== plot || now.querySelector(".main-svg") !== svg || document.querySelector(".cs-rail") !== rail) seen.replaced += 1;
+      if (now.querySelectorAll("path.box").length < candles) seen.blank += 1;
+      let opacity = 1;
+      for (let node = now; node; node = node.parentElement) opacity *= Number(getComputedStyle(node).opacity);
+      if (opacity < 0.99) seen.faded += 1;
+      seen.closes.add(document.querySelector(".cs-big").textContent);
+      seen.ages.add(document.querySelector("[data-since-ms]").textContent);
+      performance.now() < end ? requestAnimationFrame(look) : done();
+    };
+    requestAnimationFrame(look);
+  });
+  seen.draws += Number(chart.dataset.draws);
+  return { ...seen, closes: seen.closes.size, ages: seen.ages.size };
+}"""
+
+
+class Market:
+    """One symbol's minutes, and its newest candle that moves until it is told to stand still."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = psycopg2.connect(url)
+        self.connection.autocommit = True
+        self.stopped = threading.Event()
+        self.start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=MINUTES)
+
+    def open(self) -> None:
+        with self.connection.cursor() as cur:
+            cur.execute(
+                "INSERT INTO core.instruments (symbol, name, exchange, calendar, timezone, currency, state, source) VALUES "
+                "('AAPL', 'Apple Inc.', 'SIM', '24/7', 'UTC', 'USD', 'ok', 'simulator')"
+            )
+            day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            sessions = [
+                ("24/7", (day + timedelta(days=n)).date(), day + timedelta(days=n), day + timedelta(days=n + 1))
+                for n in (-1, 0, 1)
+            ]
+            execute_values(
+                cur, "INSERT INTO core.sessions (calendar, session_date, opens_at, closes_at) VALUES %s", sessions
+            )
+            execute_values(cur, BARS, [self._bar(minute) for minute in range(MINUTES)])
+            execute_values(
+                cur,
+                "INSERT INTO core.indicators (symbol, timeframe, ts, revision, is_final, sma_5, sma_20, rsi_14, macd, macd_signal, "
+                "macd_histogram) VALUES %s",
+                [
+                    ("AAPL", "1m", self.start + timedelta(minutes=n), 0, True, 100.0, 100.0, 50.0, 0.1, 0.05, 0.05)
+                    for n in range(MINUTES)
+                ],
+            )
+        self.move(0)
+
+    def _bar(self, minute: int, close: float = 100.5, is_closed: bool = True) -> tuple[Any, ...]:
+        ts = self.start + timedelta(minutes=minute)
+        low, high = min(99.0, close), max(101.0, close)
+        return ("AAPL", "1m", ts, ts + timedelta(minutes=1), ts.date(), "regular", 100.0, high, low, close, 500.0, 10, 100.0,
+                is_closed, is_closed, 0, "simulator", ts, ts, "", 0, 0, 0, 0, 0, 0, 0)  # fmt: skip
+
+    def move(self, beat: int) -> None:
+        """A trade: the forming candle, the latest price and the processes' heartbeats."""
+        now = datetime.now(UTC)
+        minute = int((now - self.start).total_seconds() // 60)
+        close = 100.0 + (beat % 90) / 100
+        with self.connection.cursor() as cur:
+            cur.execute("UPDATE core.bars SET is_closed = true, is_final = true WHERE NOT is_closed AND ts < %s",
+                        (self.start + timedelta(minutes=minute),))  # fmt: skip
+            execute_values(cur, BARS, [self._bar(minute, close, is_closed=False)])
+            cur.execute(
+                "INSERT INTO core.latest (symbol, price, session, session_date, previous_close, day_high, day_low, day_volume, "
+                "event_time, received_at, source) VALUES ('AAPL', %(p)s, 'regular', current_date, 100, 101, 99, 9999, now(), "
+                "now(), 'simulator') ON CONFLICT (symbol) DO UPDATE SET price = excluded.price, event_time = now(), received_at = now()",
+                {"p": close},
+            )
+            for name in ("ingestion", "spark"):
+                cur.execute("INSERT INTO core.service_status (name, state, detail) VALUES (%s, 'ok', 'well') "
+                            "ON CONFLICT (name) DO UPDATE SET heartbeat_at = now()", (name,))  # fmt: skip
+
+    def trade(self) -> None:
+        beat = 0
+        while not self.stopped.wait(MOVES_S):
+            beat += 1
+            self.move(beat)
+
+
+BARS = """
+INSERT INTO core.bars (symbol, timeframe, ts, bar_end, session_date, session, open, high, low, close, volume, ticks, mean_price,
+    is_closed, is_final, revision, source, event_time, received_at, inputs, origin, provider_ms, first_ms, first_volume, last_ms,
+    last_volume, day_volume)
+VALUES %s ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET high = greatest(bars.high, excluded.high),
+    low = least(bars.low, excluded.low), close = excluded.close, is_closed = excluded.is_closed
+"""
+
+
+@pytest.fixture
+def market(postgres) -> Iterator[Market]:
+    market = Market(postgres.writer)
+    market.open()
+    trading = threading.Thread(target=market.trade)
+    trading.start()
+    yield market
+    market.stopped.set()
+    trading.join()
+    market.connection.close()
+
+
+@pytest.fixture
+def dashboard(postgres, market) -> Iterator[tuple[str, psutil.Process]]:
+    """The page's address and the server's process."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    environment = {**os.environ, "PYTHONPATH": str(REPO), "CANDLESTREAM_DATABASE_URL": postgres.reader}
+    server = subprocess.Popen(command, cwd=REPO, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        yield f"http://127.0.0.1:{port}/?symbol=AAPL&timeframe=1m", psutil.Process(server.pid)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(url: str, limit_s: float = 60.0) -> None:
+    until = time.monotonic() + limit_s
+    while True:
+        try:
+            with urlopen(url, timeout=2):  # noqa: S310 - our own server
+                return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+@contextmanager
+def browser_page(url: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1500, "height": 1000}, color_scheme="dark")
+        page.goto(url)
+        page.wait_for_selector(".cs-plot path.box", state="attached", timeout=90_000)
+        page.wait_for_timeout(3_000)
+        yield page
+        browser.close()
+
+
+def view(page: Page) -> tuple[float, float]:
+    return tuple(page.evaluate("(({from, to}) => [+from, +to])(document.querySelector('.cs-chart').dataset)"))  # type: ignore[return-value]
+
+
+def test_refreshes_move_the_numbers_and_nothing_flickers(dashboard):
+    with browser_page(dashboard[0]) as page:
+        seen = page.evaluate(WATCH, REFRESHES_S * 1000)
+    assert seen["draws"] >= 3, seen
+    assert seen["closes"] >= 3, seen
+    assert seen["ages"] >= 10, seen
+    assert (seen["replaced"], seen["blank"], seen["faded"]) == (0, 0, 0), seen
+
+
+def test_a_zoom_into_the_past_stays_where_it_is(dashboard):
+    with browser_page(dashboard[0]) as page:
+        chart = page.locator(".cs-chart").bounding_box()
+        assert chart is not None
+        x, y = chart["x"] + chart["width"] / 2, chart["y"] + chart["height"] / 3
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 400, y, steps=4)
+        page.mouse.up()
+        page.mouse.wheel(0, -240)
+        page.wait_for_timeout(500)
+        zoomed = view(page)
+        assert zoomed[1] < MINUTES, "the newest bar is out of sight"
+        assert zoomed[1] - zoomed[0] < 120
+        page.wait_for_timeout(REFRESHES_S * 1000 // 2)
+        assert view(page) == zoomed
+        page.mouse.dblclick(x, y)
+        page.wait_for_timeout(500)
+        assert view(page)[1] > MINUTES
+
+
+def test_the_newest_bar_stays_in_sight_when_another_begins(dashboard):
+    with browser_page(dashboard[0]) as page:
+        before = view(page)
+        page.wait_for_timeout(62_000)
+        after = view(page)
+    assert after[0] - before[0] == pytest.approx(after[1] - before[1], abs=0.01)
+    assert 1 <= round(after[1] - before[1]) <= 2
+
+
+def test_a_refresh_costs_little_and_asks_no_other_host(dashboard):
+    url, server = dashboard
+    received: list[int] = []
+    elsewhere: list[str] = []
+    with browser_page(url) as page:
+        page.on("request", lambda request: elsewhere.append(request.url))
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on(
+            "Network.webSocketFrameReceived", lambda frame: received.append(len(frame["response"]["payloadData"]))
+        )
+        page.wait_for_timeout(5_000)
+        received.clear()
+        before = sum(server.cpu_times()[:2])
+        page.wait_for_timeout(REFRESHES_S * 1000)
+        cpu_s = sum(server.cpu_times()[:2]) - before
+        page.reload()
+        page.wait_for_selector(".cs-plot path.box", state="attached", timeout=90_000)
+    assert {urlsplit(address).hostname for address in elsewhere if address.startswith("http")} == {"127.0.0.1"}
+    assert sum(received) / REFRESHES_S < 20_000, "bytes a second"
+    assert cpu_s / REFRESHES_S < 0.05, "of a core"
+
+
+def test_simulated_is_in_the_tab_and_in_the_chart(dashboard):
+    with browser_page(dashboard[0]) as page:
+        assert page.title().startswith("SIMULATED AAPL")
+        assert "SIMULATED" in page.locator(".cs-plot").inner_text()
+
+
+def test_an_outage_is_a_sentence_and_heals(dashboard, postgres):
+    with browser_page(dashboard[0]) as page, psycopg2.connect(postgres.admin.rsplit("/", 1)[0] + "/postgres") as admin:
+        admin.autocommit = True
+        with admin.cursor() as cur:
+            cur.execute(f'ALTER DATABASE "{postgres.name}" ALLOW_CONNECTIONS false')
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'candlestream-dashboard'"
+            cur.execute(cut)
+            page.wait_for_selector("[data-testid=stAlert]", timeout=20_000)
+            said = page.locator("[data-testid=stAlert]").first.inner_text()
+            cur.execute(f'ALTER DATABASE "{postgres.name}" ALLOW_CONNECTIONS true')
+        page.wait_for_selector("[data-testid=stAlert]", state="detached", timeout=20_000)
+    assert "PostgreSQL" in said
+    assert "The numbers below are of" in said
+    assert "Traceback" not in said
