@@ -82,8 +82,7 @@ def test_no_log_holds_a_password(running: Running) -> None:
 def test_a_shell_gets_what_psql_and_spark_submit_need(running: Running) -> None:
     exports = running.done("env")
     commands = ["psql -At -c 'SELECT count(*) > 0 FROM v1.bars'", "spark-submit --version 2>&1", "airflow version"]
-    script = "
-".join([exports, *commands])
+    script = "\n".join([exports, *commands])
     shell = {"PATH": os.environ["PATH"], "HOME": str(running.home / "run")}
     said = subprocess.run(["bash", "-ec", script], check=False, capture_output=True, text=True, cwd=REPO, env=shell)
     assert said.returncode == 0, said.stderr
