@@ -29,7 +29,8 @@ class Account:
             raise StackError(Exit.POSTGRES, sentence)
         options = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
         if self.reads_all:
-            options += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+            # access(2) forgets capabilities of whoever is not root, unless this bit is set; initdb asks it.
+            options += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         return [setpriv, *options, "--", *command]
 
     def own(self, folder: Path) -> None:
