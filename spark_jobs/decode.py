@@ -1,4 +1,4 @@
-"""Kafka values to columns: ticks by Arrow's JSON reader, everything else (and every doubt) by the contract itself."""
+"""Kafka values to columns: ticks and bars by Arrow's JSON reader, everything else (and every doubt) by the contract itself."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,28 @@ from market.contracts import (
     MAX_RECORD_BYTES,
     SCHEMA_VERSION,
     SESSIONS,
+    Record,
     Tick,
 )
 
-TICK_PREFIX = f'{{"v":{SCHEMA_VERSION},"kind":"tick",'.encode()
-ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-TICK_SCHEMA = pa.schema(
-    [
-        ("v", pa.int64()),
-        ("kind", pa.string()),
-        *((name, ARROW_TYPES[kind]) for name, (kind, _) in FIELD_TYPES[Tick].items()),
-    ]
-)
+ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of record that Arrow reads: how its encoding begins, and its fields."""
+
+    prefix: bytes
+    schema: pa.Schema
+
+
+def shape_of(record: type[Record]) -> Shape:
+    names = [("v", pa.int64()), ("kind", pa.string())]
+    names += [(name, ARROW_TYPES[kind]) for name, (kind, _) in FIELD_TYPES[record].items()]
+    return Shape(f'{{"v":{SCHEMA_VERSION},"kind":"{record.kind}",'.encode(), pa.schema(names))
+
+
+TICK = shape_of(Tick)
 
 
 @dataclass(slots=True)
@@ -40,13 +50,13 @@ class Ticks:
     symbols: pa.Array
 
 
-def split_ticks(values: pa.Array) -> tuple[NDArray[np.bool_], pa.Table | None]:
-    """Which values are ticks that Arrow read whole, and their table; the others go to the contract one by one.
+def split(values: pa.Array, shape: Shape) -> tuple[NDArray[np.bool_], pa.Table | None]:
+    """Which values are of a shape and were read whole by Arrow, and their table; the others go to the contract one by one.
 
     Arrow must not accept what the contract refuses. So a field that the schema does not name is an error here: within one, Arrow
     takes what JSON does not have (`Inf`, `-NaN`, bytes that are not UTF-8), and only within one can a record swallow the next.
     """
-    prefixed = pc.starts_with(values, TICK_PREFIX).to_numpy(zero_copy_only=False)
+    prefixed = pc.starts_with(values, shape.prefix).to_numpy(zero_copy_only=False)
     sized = pc.less_equal(pc.binary_length(values), MAX_RECORD_BYTES).to_numpy(zero_copy_only=False)
     mask = np.asarray(prefixed & sized, bool)
     count = int(mask.sum())
@@ -60,7 +70,7 @@ def split_ticks(values: pa.Array) -> tuple[NDArray[np.bool_], pa.Table | None]:
         table = pa.json.read_json(
             pa.BufferReader(lines),
             read_options=pa.json.ReadOptions(use_threads=False, block_size=1 << 28),
-            parse_options=pa.json.ParseOptions(explicit_schema=TICK_SCHEMA, unexpected_field_behavior="error"),
+            parse_options=pa.json.ParseOptions(explicit_schema=shape.schema, unexpected_field_behavior="error"),
         )
     except (UnicodeDecodeError, pa.ArrowInvalid):
         return np.zeros(len(values), bool), None  # one bad record spoils the block: the contract says which
@@ -73,6 +83,35 @@ def valid_ticks(
     table: pa.Table, source: str, known: frozenset[str], until_ms: int = END_MS
 ) -> tuple[NDArray[np.bool_], Ticks]:
     """Which rows keep the contract, are of known symbols and from before `until_ms`, and those rows as columns."""
+    good, codes, names = keeps_common(table, source, known, until_ms, Tick.MAX_AHEAD_MS)
+    day_volume, no_volume = integers(table["day_volume"])
+    day_volume = np.where(no_volume, NONE, day_volume)
+    price = floats(table["price"])
+    optional = {name: floats(table[name]) for name in ("day_high", "day_low", "previous_close")}
+    session = table["session"].fill_null("regular")
+
+    good &= np.isfinite(price) & (price > 0) & (price < MAX_PRICE)
+    good &= no_volume | ((day_volume >= 0) & (day_volume < MAX_EXACT))
+    good &= pc.is_in(session, pa.array(SESSIONS)).to_numpy(zero_copy_only=False).astype(bool)
+    for name, values in optional.items():
+        given = ~np.isnan(values) | pc.is_valid(table[name]).to_numpy().astype(bool)
+        good &= ~given | (np.isfinite(values) & (values > 0) & (values < MAX_PRICE))
+    columns = {
+        "code": codes[good].astype(np.int64),
+        "is_ext": equals(session, "ext")[good].astype(np.int64),
+        "event_ms": integers(table["event_ms"])[0][good],
+        "fetched_ms": integers(table["fetched_ms"])[0][good],
+        "price": price[good],
+        "day_volume": day_volume[good],
+        **{name: values[good] for name, values in optional.items()},
+    }
+    return good, Ticks(columns, names)
+
+
+def keeps_common(
+    table: pa.Table, source: str, known: frozenset[str], until_ms: int, max_ahead_ms: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], pa.Array]:
+    """Which rows keep what every record must, and their symbols as (codes, names)."""
     symbols = table["symbol"].combine_chunks().dictionary_encode()
     if isinstance(symbols, pa.ChunkedArray):
         symbols = symbols.combine_chunks()
@@ -81,32 +120,11 @@ def valid_ticks(
     codes = symbols.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
     event_ms, no_event = integers(table["event_ms"])
     fetched_ms, no_fetch = integers(table["fetched_ms"])
-    day_volume, no_volume = integers(table["day_volume"])
-    day_volume = np.where(no_volume, NONE, day_volume)
-    price = floats(table["price"])
-    optional = {name: floats(table[name]) for name in ("day_high", "day_low", "previous_close")}
-    session = table["session"].fill_null("regular")
-
     good = is_known[codes] & ~no_event & ~no_fetch
     good &= equals(table["source"], source) & equals(table["v"], SCHEMA_VERSION)
-    good &= np.isfinite(price) & (price > 0) & (price < MAX_PRICE)
-    good &= no_volume | ((day_volume >= 0) & (day_volume < MAX_EXACT))
-    good &= pc.is_in(session, pa.array(SESSIONS)).to_numpy(zero_copy_only=False).astype(bool)
-    for name, values in optional.items():
-        given = ~np.isnan(values) | pc.is_valid(table[name]).to_numpy().astype(bool)
-        good &= ~given | (np.isfinite(values) & (values > 0) & (values < MAX_PRICE))
     good &= (event_ms >= FIRST_MS) & (event_ms < until_ms) & (fetched_ms >= FIRST_MS) & (fetched_ms < END_MS)
-    good &= event_ms <= fetched_ms + Tick.MAX_AHEAD_MS
-    columns = {
-        "code": codes[good].astype(np.int64),
-        "is_ext": equals(session, "ext")[good].astype(np.int64),
-        "event_ms": event_ms[good],
-        "fetched_ms": fetched_ms[good],
-        "price": price[good],
-        "day_volume": day_volume[good],
-        **{name: values[good] for name, values in optional.items()},
-    }
-    return good, Ticks(columns, names)
+    good &= event_ms <= fetched_ms + max_ahead_ms
+    return good, codes, names
 
 
 def integers(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 
 from market.book import Book, Changes
 from market.errors import Reason
+from market.topics import DAY_MS
 from spark_jobs import health as metrics
 from spark_jobs import ledger, rebuild, topics
 from spark_jobs.batch import Scanned, read_scan
@@ -29,6 +30,8 @@ from spark_jobs.writer import Writer
 
 AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
 FIRST_RETRY_S, LAST_RETRY_S = 0.25, 10.0
+# What claims to happen later than this from now is refused; partitions are made further ahead.
+HORIZON_MS = 2 * DAY_MS
 
 
 class Stopped(Exception):
@@ -123,7 +126,8 @@ class Driver:
         while True:
             known = frozenset(self.book.instruments)
             begin = {place: at.next_offset for place, at in self.positions.items()}
-            scan = Scan(begin, self.settings.source, known)
+            until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
+            scan = Scan(begin, self.settings.source, known, until_ms)
             partials = frame.mapInArrow(scan, spark_schema()).toArrow()
             scanned = read_scan(partials, self.book.instruments)
             unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from market.contracts import END_MS, Action, Bar, Clock, DeadLetter, Record, Tick, decode
 from market.errors import Reason, Rejected
-from spark_jobs.decode import split_ticks, valid_ticks
-from spark_jobs.partials import PARTIALS, fold_ticks, table
+from spark_jobs.decode import TICK, split, valid_ticks
+from spark_jobs.decode_bars import BAR, valid_bars
+from spark_jobs.partials import fold_ticks, table
 
 # The topics as they travel to the driver: the name itself in every row would cost more than the row.
 EVENTS, HISTORY, DEAD_LETTERS = range(3)
@@ -62,22 +63,25 @@ class Scan:
 
     def _scan(self, piece: "Piece", values: pa.Array, offsets: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
         """Keeps the ticks for the fold; gives everything else as it comes."""
-        if piece.topic == EVENTS:
-            mask, ticks = split_ticks(values)
-        else:
-            mask, ticks = np.zeros(len(values), bool), None
+        rest = np.ones(len(values), bool)
+        mask, ticks = split(values, TICK) if piece.topic == EVENTS else (~rest, None)
         if ticks is not None:
             good, valid = valid_ticks(ticks, self.source, self.symbols, self.until_ms)
-            positions = np.flatnonzero(mask)
-            piece.keep(valid.columns | {"offset": offsets[positions[good]]}, valid.symbols)
-            mask[positions[~good]] = False
-        rest = np.flatnonzero(~mask)
-        if len(rest):
-            rows = [self._one(piece, values[i].as_py(), int(offsets[i])) for i in rest.tolist()]
-            columns = {field.name: [row.get(field.name) for row in rows] for field in PARTIALS}
-            yield table(
-                {name: column for name, column in columns.items() if any(v is not None for v in column)}, len(rows)
-            )
+            chosen = np.flatnonzero(mask)[good]
+            piece.keep(valid.columns | {"offset": offsets[chosen]}, valid.symbols)
+            rest[chosen] = False
+        mask, bars = split(values, BAR)
+        if bars is not None:
+            good, columns = valid_bars(bars, self.source, self.symbols, self.until_ms)
+            chosen = np.flatnonzero(mask)[good]
+            place = {"topic": piece.topic, "partition": piece.partition, "records": 1}
+            place |= {"first_offset": offsets[chosen], "last_offset": offsets[chosen]}
+            yield table(columns | place, len(chosen))
+            rest[chosen] = False
+        if rest.any():
+            rows = [self._one(piece, values[i].as_py(), int(offsets[i])) for i in np.flatnonzero(rest).tolist()]
+            names = sorted(set().union(*rows))
+            yield table({name: [row.get(name) for row in rows] for name in names}, len(rows))
 
     def _one(self, piece: "Piece", payload: bytes, offset: int) -> dict[str, object]:
         """A row of PARTIALS for one record: what the contract reads in it, or why it does not."""

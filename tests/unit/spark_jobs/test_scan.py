@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from market.contracts import Action, Bar, Clock, DeadLetter, Tick, decode
 from market.errors import Reason, Rejected
-from spark_jobs.decode import split_ticks, valid_ticks
+from spark_jobs.decode import TICK as TICK_SHAPE
+from spark_jobs.decode import split, valid_ticks
 from spark_jobs.scan import DEAD_LETTERS, EVENTS, HISTORY, Scan
 from tests.unit.spark_jobs import payloads
 from tests.unit.spark_jobs.payloads import SOURCE, SYMBOLS, T0
@@ -138,7 +139,7 @@ def test_the_scan_takes_refuses_and_folds_as_the_contract_does_record_by_record(
 
 @given(st.lists(payloads.values, min_size=1, max_size=8))
 def test_arrow_never_takes_what_the_contract_refuses(values: list[bytes | None]) -> None:
-    mask, table = split_ticks(pa.array([value or b"" for value in values], pa.binary()))
+    mask, table = split(pa.array([value or b"" for value in values], pa.binary()), TICK_SHAPE)
     if table is None:
         assert not mask.any()
         return
@@ -162,7 +163,7 @@ def test_arrow_never_takes_what_the_contract_refuses(values: list[bytes | None])
 def test_good_ticks_take_the_short_cut() -> None:
     """Without this the tests above would also pass for a scan that asks the contract about every record."""
     tick = Tick(source=SOURCE, event_ms=T0, fetched_ms=T0, symbol="AAPL", price=1.0, day_volume=3, day_high=1.0)
-    mask, table = split_ticks(pa.array([tick.encode()] * 3))
+    mask, table = split(pa.array([tick.encode()] * 3), TICK_SHAPE)
     assert mask.all()
     assert table is not None
     assert valid_ticks(table, SOURCE, KNOWN)[0].all()
