@@ -62,12 +62,17 @@ class Healing:
             return
 
     async def run(self) -> None:
+        waits_for = ""
         while True:
             try:
                 await self._write_down()
                 await self._heal_due()
             except (ProviderError, DatabaseAway, BrokerAway) as error:
-                log.warning("healing waits", detail=str(error))
+                if str(error) != waits_for:
+                    log.warning("healing waits", detail=str(error))
+                waits_for = str(error)
+            else:
+                waits_for = ""
             await asyncio.sleep(LOOK_S)
 
     async def _write_down(self) -> None:
