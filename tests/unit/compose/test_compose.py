@@ -73,6 +73,10 @@ def test_nothing_that_needs_the_schema_starts_before_it() -> None:
     assert {"postgres", "kafka", "init"} <= all_needs("migrate")
 
 
+def test_tasks_run_when_the_api_that_they_report_to_answers() -> None:
+    assert needs("airflow-scheduler")["airflow-api"] == "service_healthy"
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_for_this_machine_alone(name: str) -> None:
     for port in SERVICES[name].get("ports", []):
