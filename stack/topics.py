@@ -19,7 +19,7 @@ def settings(topic: Topic) -> dict[str, str]:
 
 def ensure_topics(bootstrap: str, prefix: str, topics: tuple[Topic, ...] = TOPICS) -> list[str]:
     """Makes what is missing and returns its names. A topic that is there keeps its partitions and gets the retention."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     wanted = {topic.full_name(prefix): topic for topic in topics}
     requests = [
         NewTopic(name, num_partitions=topic.partitions, replication_factor=1, config=settings(topic))
