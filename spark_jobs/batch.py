@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from market.bars import PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
 from market.book import Batch, Instrument
-from market.calendars import session_on, sessions_of
+from market.calendars import session_of, session_on, sessions_of
 from market.frames import bucket, to_days
 from market.latest import Quote
 from market.series import SeriesKey
@@ -49,7 +49,10 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument]) -> Scanned
         )
     scanned.ranges = join_ranges(scanned.ranges)
     scanned.rejects = partials.filter(pc.equal(kinds, "reject")).to_pylist()
-    scanned.actions = partials.filter(pc.equal(kinds, "action")).to_pylist()
+    for row in partials.filter(pc.equal(kinds, "action")).to_pylist():
+        # The exchange's own date: Sydney's ex-date is not UTC's.
+        ex_date = session_of(instruments[row["symbol"]].calendar, row["ts"]).session_date
+        scanned.actions.append(row | {"ex_date": ex_date})
     for row in partials.filter(pc.equal(kinds, "clock")).to_pylist():
         known = scanned.batch.clocks.get(row["partition"], (0, 0))
         scanned.batch.clocks[row["partition"]] = max(known, (row["ts"], row["since_ms"]))

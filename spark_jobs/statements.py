@@ -83,4 +83,4 @@ UPSERT_ACTIONS = """
     ON CONFLICT (symbol, ex_date, action) DO UPDATE SET value = excluded.value, received_at = excluded.received_at,
         updated_at = now()
     WHERE a.value <> excluded.value"""
-ACTION_ROW = "(%s, date '1970-01-01' + %s, %s, %s, %s, to_timestamp(%s / 1000.0))"
+ACTION_ROW = "(%s, %s, %s, %s, %s, to_timestamp(%s / 1000.0))"

@@ -95,18 +95,8 @@ class Writer:
     def _write_actions(self, cursor: Cursor, actions: list[dict[str, Any]]) -> None:
         newest = {}
         for row in sorted(actions, key=lambda row: row["received_ms"]):
-            newest[row["symbol"], row["ts"], row["action"]] = row
-        rows = [
-            (
-                row["symbol"],
-                row["ts"] // (24 * 60 * MINUTE_MS),
-                row["action"],
-                row["close"],
-                self.source,
-                row["received_ms"],
-            )
-            for row in newest.values()
-        ]
+            newest[row["symbol"], row["ex_date"], row["action"]] = (row["close"], self.source, row["received_ms"])
+        rows = [(*key, *values) for key, values in newest.items()]
         insert(cursor, statements.UPSERT_ACTIONS, rows, statements.ACTION_ROW)
 
     def _write_quality(self, cursor: Cursor, changes: Changes, refused: Counter[str], today: int) -> None:
