@@ -1,7 +1,7 @@
 """What goes to the screen: the whole figure once, then only the bars that differ from it.
 
-The screen may miss messages (it draws the newest of those that came together), so a patch is always against the base that the
-screen has confirmed, and the base is sent until it is.
+The screen may miss messages (it draws the newest of those that came together), so a patch is always against the base and never
+against the patch before; and a base that the screen does not confirm, or says that it lost, is sent again.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,10 @@ from dashboard.queries import Row
 from dashboard.style import Style
 
 LARGEST_PATCH = 40
+PATIENCE = 6
+"""A base that is not confirmed after so many refreshes is sent again,"""
+PATIENCE_IF_LOST = 2
+"""and after so many if the screen asks for it."""
 KEPT_EXTRA = 400
 """So many bars older than those asked for are kept, lest the whole figure be sent at each new bar."""
 
@@ -49,26 +53,40 @@ class Wire:
     style: Style | None = None
     base: list[Row] = field(default_factory=list)
     base_x: int = 0
+    waited: int | None = None
+    """Refreshes since the base was last sent."""
 
     @property
     def base_id(self) -> str:
         return f"{self.tab}-{self.bases}"
 
     def message(self, series: Series, style: Style, confirmed: str | None) -> dict[str, Any]:
-        """The message that brings a screen, which has confirmed the base `confirmed`, up to date."""
+        """The message that brings a screen up to date. `confirmed` is the id of its base, or "?" and the id it lacks."""
         changed = self._changed(series)
         if style != self.style or changed is None or len(changed) > LARGEST_PATCH:
             self.bases += 1
-            self.style, self.base, self.base_x = style, list(series.rows), series.first_x
+            self.style, self.base, self.base_x, self.waited = style, list(series.rows), series.first_x, None
             changed = []
         out: dict[str, Any] = {"id": self.base_id, "patch": self._patch(series, style, changed or [])}
-        if confirmed != self.base_id:
+        if self._is_due(confirmed):
             out["base"] = {
                 "figure": plain(self.base, self.base_x, style),
                 "columns": [*columns([], 0, style)],
                 "first_x": self.base_x,
             }
         return out
+
+    def _is_due(self, confirmed: str | None) -> bool:
+        """Whether the base must go with this message."""
+        if confirmed == self.base_id:
+            self.waited = 0
+            return False
+        patience = PATIENCE_IF_LOST if confirmed == f"?{self.base_id}" else PATIENCE
+        if self.waited is None or self.waited + 1 >= patience:
+            self.waited = 0
+            return True
+        self.waited += 1
+        return False
 
     def _changed(self, series: Series) -> list[int] | None:
         """Places in `series` of the bars that the base has not, or has otherwise; None when a patch cannot say it."""

@@ -76,7 +76,9 @@ function fit(chart) {
 
 export default async function render({ data, parentElement, setStateValue }) {
   const chart = charts.get(parentElement) ?? create(parentElement);
-  chart.pending = data;
+  // A base must not be forgotten for the patch that came after it while Plotly was loading.
+  const base = data.base ?? (chart.pending?.id === data.id ? chart.pending.base : undefined);
+  chart.pending = base ? { ...data, base } : data;
   chart.send = setStateValue;
   fit(chart);
   chart.Plotly ??= await loadPlotly(data.plotly);
@@ -88,7 +90,7 @@ export default async function render({ data, parentElement, setStateValue }) {
     chart.patched = [];
   }
   if (message.id !== chart.id) {
-    setStateValue("base", ""); // this screen lost the base that the server believes it has
+    setStateValue("base", `?${message.id}`); // this screen lacks the base that the server believes it has
     return cleanupOf(chart);
   }
   takePatch(chart, message.patch);

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,7 +112,7 @@ class Market:
             cur.execute(
                 "INSERT INTO core.latest (symbol, price, session, session_date, previous_close, day_high, day_low, day_volume, "
                 "event_time, received_at, source) VALUES ('AAPL', %(p)s, 'regular', current_date, 100, 101, 99, 9999, now(), "
-                "now(), 'simulator') ON CONFLICT (symbol) DO UPDATE SET price = excluded.price, event_time = now(), received_at = now()",
+                "now(), 'simulator') ON CONFLICT (symbol) DO UPDATE SET price = excluded.price, event_time = now()",
                 {"p": close},
             )
             for name in ("ingestion", "spark"):
@@ -259,7 +259,10 @@ def test_simulated_is_in_the_tab_and_in_the_chart(dashboard):
 
 
 def test_an_outage_is_a_sentence_and_heals(dashboard, postgres):
-    with browser_page(dashboard[0]) as page, psycopg2.connect(postgres.admin.rsplit("/", 1)[0] + "/postgres") as admin:
+    with (
+        browser_page(dashboard[0]) as page,
+        closing(psycopg2.connect(postgres.admin.rsplit("/", 1)[0] + "/postgres")) as admin,
+    ):
         admin.autocommit = True
         with admin.cursor() as cur:
             cur.execute(f'ALTER DATABASE "{postgres.name}" ALLOW_CONNECTIONS false')

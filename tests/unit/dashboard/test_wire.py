@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dashboard.figures import columns, plain
-from dashboard.wire import KEPT_EXTRA, LARGEST_PATCH, Series, Wire
+from dashboard.wire import KEPT_EXTRA, LARGEST_PATCH, PATIENCE, PATIENCE_IF_LOST, Series, Wire
 
 pytestmark = pytest.mark.unit
 
@@ -51,12 +51,22 @@ def test_a_screen_shows_the_same_after_patches_as_after_a_new_figure(row, rows, 
     assert shown == columns(series.rows, series.first_x, style())
 
 
-def test_a_confirmed_base_is_not_sent_again_and_an_unconfirmed_one_is(rows, style):
+def test_a_base_is_sent_once_and_again_only_if_it_is_not_confirmed(rows, style):
     series, wire = series_of(rows(50)), Wire("tab")
     first = wire.message(series, style(), None)
     assert "base" in first
-    assert "base" in wire.message(series, style(), None)
-    assert "base" not in wire.message(series, style(), first["id"])
+    unconfirmed = ["base" in wire.message(series, style(), None) for _ in range(PATIENCE)]
+    assert unconfirmed == [False] * (PATIENCE - 1) + [True]
+    assert not any("base" in wire.message(series, style(), first["id"]) for _ in range(PATIENCE * 2))
+
+
+def test_a_screen_that_lost_its_base_gets_it_again_soon(rows, style):
+    """The tab came back from another page: its chart was made anew."""
+    series, wire = series_of(rows(50)), Wire("tab")
+    base = wire.message(series, style(), None)["id"]
+    wire.message(series, style(), base)
+    sent = ["base" in wire.message(series, style(), f"?{base}") for _ in range(PATIENCE_IF_LOST)]
+    assert sent[-1]
 
 
 def test_a_screen_that_missed_patches_is_right_after_the_next(row, rows, style):
