@@ -20,8 +20,9 @@ RUN apt-get update \
     && ln -s "$(dirname "$(dirname "$(readlink -f /usr/bin/java)")")" /opt/java
 # The user and group of the official Airflow image, so that both images read the same volumes.
 RUN useradd --uid 50000 --gid 0 --create-home --shell /bin/bash candlestream \
-    && install -d -o 50000 -g 0 -m 0750 /var/lib/candlestream /run/candlestream \
-    && cd /run/candlestream && install -d -o 50000 -g 0 -m 0700 vault writer reader airflow
+    && install -d -o 50000 -g 0 -m 0750 /var/lib/candlestream \
+    && install -d -o 50000 -g 0 -m 0700 /run/candlestream /run/init \
+    && cd /run/init && install -d -o 50000 -g 0 -m 0700 vault writer reader airflow
 COPY --from=packages /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/candlestream \

@@ -23,7 +23,8 @@ from stack.passwords import AIRFLOW, AIRFLOW_USER, DATABASE_ROLES, FERNET_KEY, R
 from stack.source import decide
 from stack.state import State
 
-RUN = Path("/run/candlestream")
+# Where compose mounts a volume for each kind of service; the service itself finds its own at /run/candlestream.
+RUN = Path("/run/init")
 # Every secret lies in the vault; what a service needs of it is copied into a volume of that service's own.
 VAULT = "vault"
 PGPASS = {
