@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.void]
 
-# Who a bar's prices are from, in rising precedence within a minute: a provider's row in progress, our ticks (or, in higher
-# frames, our minutes), a provider's complete row.
-PROVIDER_PARTIAL, OURS, PROVIDER_COMPLETE = 0, 1, 2
+# Who a bar's prices are from, in rising precedence: a provider's row in progress, a roll-up of nothing but a provider's higher
+# bars, our ticks (or, in higher frames, our minutes), a provider's complete row.
+PROVIDER_PARTIAL, ROLLED_UP, OURS, PROVIDER_COMPLETE = 0, 1, 2, 3
 
 NONE = -1  # no tick yet, no day volume known
 
@@ -99,7 +99,7 @@ def merge_ticks(rows: Rows, new: Rows) -> Rows:
 
     ours = rows["origin"] <= OURS
     fresh = ours & ~had
-    take(out, new, fresh, PRICES)
+    take(out, new, fresh, CONTENT)
     take(out, new, ours & earlier, ("open",))
     take(out, new, ours & later, ("close",))
     out["high"] = np.where(ours & had, np.maximum(rows["high"], new["high"]), out["high"])
@@ -134,10 +134,10 @@ def tick_volume(rows: Rows, before: Rows) -> NDArray[np.float64]:
     return np.where(known, np.maximum(rows["day_volume"] - base, 0), np.nan)
 
 
-def roll_up(children: Rows, starts: NDArray[np.int64]) -> Rows:
+def roll_up(children: Rows, starts: NDArray[np.int64], *, are_minutes: bool) -> Rows:
     """Higher bars of their children: group k is children[starts[k]:starts[k + 1]], oldest first, none empty.
 
-    Gives one row of origin OURS a group, not closed and with the last child's times; the caller places it.
+    Gives one row a group, not closed and with the last child's times; the caller places it. It is OURS when a minute is in it.
     """
     last = np.append(starts[1:], len(children)) - 1
     rows: Rows = children[last]
@@ -151,7 +151,9 @@ def roll_up(children: Rows, starts: NDArray[np.int64]) -> Rows:
     for name in ("event_ms", "received_ms"):
         rows[name] = np.maximum.reduceat(children[name], starts)
     rows["final"] = np.logical_and.reduceat(children["final"], starts)
-    rows["origin"], rows["provider_ms"], rows["revision"], rows["closed"] = OURS, 0, 0, False
+    has_minutes = np.logical_or.reduceat(children["origin"] == OURS, starts) | are_minutes
+    rows["origin"] = np.where(has_minutes, OURS, ROLLED_UP)
+    rows["provider_ms"], rows["revision"], rows["closed"] = 0, 0, False
     return rows
 
 

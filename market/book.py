@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from market import bars, indicators
 from market.bars import OURS, PROVIDER_COMPLETE, Rows
-from market.frames import PARENTS, annual_bars
+from market.frames import CHILD, PARENTS, annual_bars
 from market.latest import Latest, Quote, latest_from_bar, latest_from_tick
 from market.rollup import LINEAGE, merge_roll_up, parents_of
 from market.series import Series, SeriesKey
+from market.timeframes import TIMEFRAMES
 
 # Rows kept in memory a series: enough for every window, and for a correction some hours old without a read.
 KEEP_ROWS = 600
@@ -134,6 +135,9 @@ class Book:
             scale = 10.0**instrument.price_precision
             series = Series(key, scale, annual_bars(instrument.calendar, key.timeframe))
             self._read_back(series, NEWEST, KEEP_ROWS)
+            # Bars that wait for a clock must be in memory to be closed: a backfill before the first clock leaves thousands.
+            while not series.reaches_back and not series.rows["final"][0]:
+                self._read_back(series, int(series.rows["ts"][0]), 4 * KEEP_ROWS)
             self.series[key] = series
         return series
 
@@ -180,12 +184,13 @@ class Book:
         series.rows[index] = bars.merge_ticks(old, new)
         for name in LINEAGE:
             series.rows[name][index] = new[name]
-        if self.instruments[key.symbol].has_volume:
-            self._count_volume(series, index)
+        self._count_volume(series, index)
         series.settle(index)
 
     def _count_volume(self, series: Series, index: NDArray[np.int64]) -> None:
         """Volume of tick-made bars; a bar's day volume is also the base of the bar after it."""
+        if series.key.timeframe != "1m" or not self.instruments[series.key.symbol].has_volume:
+            return
         affected = np.union1d(index, index[index + 1 < series.size] + 1)
         ours = affected[(series.rows["origin"][affected] == OURS) & (series.rows["ticks"][affected] > 0)]
         before = series.rows[np.maximum(ours - 1, 0)]
@@ -196,10 +201,9 @@ class Book:
             self._pending.setdefault(series.key, set()).update(series.rows["ts"][ours].tolist())
 
     def _merge_provider(self, key: SeriesKey, new: Rows) -> None:
-        if key.timeframe not in ("1m", "1d"):
-            new = new[~self._ours_rule(key.symbol, new)]
-            if not len(new):
-                return
+        new = new[~self._is_outranked(key, new)]
+        if not len(new):
+            return
         series, index = self._open(key, new)
         series.rows[index] = bars.merge_provider(series.rows[index], new)
         for name in LINEAGE:
@@ -207,12 +211,26 @@ class Book:
         complete = index[series.rows["origin"][index] == PROVIDER_COMPLETE]
         series.rows["closed"][complete] = True
         series.rows["final"][complete] = True
+        # A bar that came in between is another predecessor for the one after it.
+        self._count_volume(series, index)
         series.settle(index)
 
-    def _ours_rule(self, symbol: str, rows: Rows) -> NDArray[np.bool_]:
-        """Which intraday bars are rolled up from our own minutes: those of sessions after the first one that has minutes."""
-        first = self._first_session_of(symbol)
-        return rows["session_date"] > first if first is not None else np.zeros(len(rows), bool)
+    def _is_outranked(self, key: SeriesKey, new: Rows) -> NDArray[np.bool_]:
+        """Which of a provider's bars of a higher frame come too late: where a roll-up of our own minutes rules."""
+        rules = self._minutes_rule(key, new)
+        if rules.any():
+            series = self.get(key)
+            self._reach(series, int(new["ts"][0]))
+            rules &= series.origins(new["ts"]) == OURS
+        return rules
+
+    def _minutes_rule(self, key: SeriesKey, rows: Rows) -> NDArray[np.bool_]:
+        """Where our own minutes, if there are any, outrank a provider's bar: intraday, after the first session that has some."""
+        first = self._first_session_of(key.symbol)
+        if first is None or key.timeframe == "1m" or not TIMEFRAMES[key.timeframe].is_intraday:
+            return np.zeros(len(rows), bool)
+        rules: NDArray[np.bool_] = rows["session_date"] > first
+        return rules
 
     def _first_session_of(self, symbol: str) -> int | None:
         if symbol not in self._first_session:
@@ -241,10 +259,21 @@ class Book:
 
     def _close(self) -> None:
         """Closes every bar that its partition's clock has passed, and makes final what nobody will confirm any more."""
-        for key, series in self.series.items():
+        for key, series in list(self.series.items()):
             closed = series.close(self._clock_of(key.symbol))
             if closed and key.session == "regular" and key.timeframe in PARENTS:
                 self._pending.setdefault(key, set()).update(closed)
+            if closed and key.session == "regular" and key.timeframe in CHILD:
+                self._ask_children(key, series, closed)
+
+    def _ask_children(self, key: SeriesKey, series: Series, closed: list[int]) -> None:
+        """A bar that closes may be final at once: when all that is in it was confirmed before. Its roll-up tells."""
+        child = self.get(SeriesKey(key.symbol, CHILD[key.timeframe], "regular"))
+        self._reach(child, closed[0])
+        rows = series.rows[series.find(np.array(closed, np.int64))]
+        first, after = child.find(rows["ts"]), child.find(rows["end"])
+        for i in first[(first < after) & ~rows["final"]].tolist():
+            self._pending.setdefault(child.key, set()).add(int(child.rows["ts"][i]))
 
     def _roll_up(self) -> None:
         """Rolls changed bars up into their parents, frame by frame; what only forms waits for its turn."""
@@ -266,7 +295,7 @@ class Book:
             new = parents_of(child, ts, timeframe, calendar, self._clock_of(symbol))
             parent = self.get(SeriesKey(symbol, timeframe, "regular"))
             self._reach(parent, int(new["ts"][0]))
-            is_ours = self._ours_rule(symbol, new) if timeframe not in ("1d", "1w", "1mo") else np.zeros(len(new), bool)
+            is_ours = self._minutes_rule(parent.key, new) & (new["origin"] == OURS)
             changed = merge_roll_up(parent, new, is_ours)
             if changed and timeframe in PARENTS:
                 self._pending.setdefault(parent.key, set()).update(changed)
@@ -276,6 +305,9 @@ class Book:
         if series.key.timeframe == "1m":
             for day, times in zip(*np.unique(replaced["session_date"], return_counts=True), strict=True):
                 count(changes.corrected, (series.key.symbol, int(day)), int(times))
+        if series.has_indicators:
+            while not series.reaches_back and series.kernel_start() < indicators.LOOKBACK:
+                self._read_back(series, int(series.rows["ts"][0]), 4 * KEEP_ROWS)
         index = series.recompute()
         if len(index):
             change = SeriesChange(series.key, series.rows[index], series.states[index], series.values[index], replaced)

@@ -17,6 +17,8 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "1d": ("1w", "1mo"),
 }
 
+CHILD = {parent: child for child, parents in PARENTS.items() for parent in parents}
+
 # Sessions of a year as the field counts them where it annualises: 252 for exchanges, 365 for what never closes.
 SESSIONS_A_YEAR = {"24/7": 365.0, "24/5": 260.0}
 STOCK_SESSIONS_A_YEAR = 252.0

@@ -23,7 +23,7 @@ def parents_of(child: Series, ts: set[int], timeframe: str, calendar: str, clock
     counts = last - first
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     members = np.arange(counts.sum()) + np.repeat(first - starts, counts)
-    rows = bars.roll_up(child.rows[members], starts)
+    rows = bars.roll_up(child.rows[members], starts, are_minutes=child.key.timeframe == "1m")
     for name in ("ts", "end", "session_date", "session_open"):
         rows[name] = placed[name]
     rows["closed"] = rows["end"] <= clock_ms
@@ -63,17 +63,18 @@ def _session_spans(children: Rows, timeframe: str, calendar: str) -> Rows:
 def merge_roll_up(parent: Series, new: Rows, is_ours: NDArray[np.bool_]) -> list[int]:
     """Puts rolled-up bars into their series; gives the start of each that changed.
 
-    A provider's complete bar stands, except where `is_ours` says that our own minutes cover the session.
+    A provider's complete bar stands, except where `is_ours` says that our own minutes rule; it counts our ticks all the same.
     """
     index = parent.ensure(new)
     wins = (parent.rows["origin"][index] != PROVIDER_COMPLETE) | is_ours
+    changed = wins | (parent.rows["ticks"][index] != new["ticks"])
+    parent.touch(index[changed])
+    parent.rows["ticks"][index] = new["ticks"]
+    changed_ts: list[int] = new["ts"][changed].tolist()
     index, new = index[wins], new[wins]
-    if not len(index):
-        return []
-    parent.touch(index)
     closed = parent.rows["closed"][index] | new["closed"]
     for name in COPIED:
         parent.rows[name][index] = new[name]
     parent.rows["closed"][index] = closed
     parent.settle(index)
-    return [int(ts) for ts in new["ts"]]
+    return changed_ts

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import indicators
-from market.bars import BAR, FINAL_AFTER_MS, Rows, empty_rows, join, same_content
+from market.bars import BAR, FINAL_AFTER_MS, NONE, Rows, empty_rows, join, same_content
 
 NEVER_MS = int(np.iinfo(np.int64).max)
 
@@ -73,6 +73,15 @@ class Series:
         """Where each of `ts` stands, or would stand."""
         return np.searchsorted(self.rows["ts"], ts)
 
+    def origins(self, ts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Who the bar at each of `ts` is from; NONE where there is no bar."""
+        index = self.find(ts)
+        there = index < self.size
+        there[there] = self.rows["ts"][index[there]] == ts[there]
+        found = np.full(len(ts), NONE)
+        found[there] = self.rows["origin"][index[there]]
+        return found
+
     def ensure(self, wanted: Rows) -> NDArray[np.int64]:
         """The index of each wanted bar (sorted by ts, unique); bars not there yet are made, empty, with the wanted times."""
         index = self.find(wanted["ts"])
@@ -133,15 +142,20 @@ class Series:
         self.settle(index)
         return [int(ts) for ts in waiting[changed]]
 
+    def kernel_start(self) -> int:
+        """Where the kernel has to begin: at the oldest touched row, or further back after rows whose state was not stored."""
+        start = self.position(min(self.touched_ts))
+        while start and np.isnan(self.states[start - 1, 0]):
+            start -= 1
+        return start
+
     def recompute(self) -> NDArray[np.int64]:
         """Indicators from the oldest touched row on; gives the indices of the rows that changed in anything."""
         before = self.before
-        if not len(before):
-            return np.zeros(0, np.int64)
         touched = self.find(before["ts"])
         changed = np.zeros(self.size, bool)
         if self.has_indicators:
-            changed[self.compute_from(int(touched[0]))] = True
+            changed[self.compute_from(self.kernel_start())] = True
         # As bytes: NumPy compares structures field by field, a thousand times slower.
         changed[touched] |= (as_bytes(self.rows[touched]) != as_bytes(before)).any(axis=1)
         return np.flatnonzero(changed)

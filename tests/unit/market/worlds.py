@@ -1,0 +1,244 @@
+"""A log of events, cut into batches any way one likes, folded by a book over a database that lives in memory."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market import indicators
+from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
+from market.book import Batch, Book, Changes, Instrument
+from market.calendars import session_on, sessions, sessions_of
+from market.frames import bucket, to_days
+from market.latest import Quote
+from market.series import SeriesKey
+from market.timeframes import MINUTE_MS
+
+# A weekend, a new month, a new week and the end of daylight saving time lie between these two sessions of New York.
+FRIDAY, MONDAY, TUESDAY = date(2026, 10, 30), date(2026, 11, 2), date(2026, 11, 3)
+INSTRUMENTS = {"AAPL": Instrument("AAPL", "XNYS", 2, True), "BTC-USD": Instrument("BTC-USD", "24/7", 2, True)}
+PARTITIONS = {"AAPL": 0, "BTC-USD": 1}
+
+
+@dataclass(frozen=True)
+class TickEvent:
+    symbol: str
+    ms: int
+    price: float
+    day_volume: int = -1
+    session: str = "regular"
+
+
+@dataclass(frozen=True)
+class BarEvent:
+    """A provider's row; `day` is its session, `ts` any time in the bar."""
+
+    symbol: str
+    timeframe: str
+    day: date
+    ts: int
+    ohlcv: tuple[float, float, float, float, float]
+    fetched_ms: int
+    is_complete: bool = True
+
+
+@dataclass(frozen=True)
+class ClockEvent:
+    ms: int
+    partition: int
+
+
+Event = TickEvent | BarEvent | ClockEvent
+
+
+def open_ms(symbol: str, day: date) -> int:
+    return sessions(INSTRUMENTS[symbol].calendar, day, day)[0].open_ms
+
+
+@dataclass
+class MemoryStore:
+    """What `market.book.Stored` asks of a database, and the commit that fills it; a forming bar has no state, as in the table."""
+
+    rows: dict[SeriesKey, dict[int, tuple[Any, NDArray[np.float64], NDArray[np.float64]]]] = field(default_factory=dict)
+    reads: int = 0
+
+    def commit(self, changes: Changes) -> None:
+        for change in changes.series:
+            table = self.rows.setdefault(change.key, {})
+            for row, state, values in zip(change.rows, change.states, change.values, strict=True):
+                kept = state.copy() if row["closed"] else np.full(indicators.N_STATE, np.nan)
+                table[int(row["ts"])] = (row.copy(), kept, values.copy())
+
+    def rows_before(
+        self, key: SeriesKey, ts_ms: int, count: int
+    ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]:
+        self.reads += 1
+        older = sorted(ts for ts in self.rows.get(key, {}) if ts < ts_ms)
+        chosen = [self.rows[key][ts] for ts in older[-count:]] if count else []
+        rows = np.array([row for row, _, _ in chosen], BAR)
+        if len(rows):
+            rows["session_open"] = sessions_of(INSTRUMENTS[key.symbol].calendar, rows["ts"]).open_ms
+        states = np.array([state for _, state, _ in chosen]).reshape(-1, indicators.N_STATE)
+        values = np.array([values for _, _, values in chosen]).reshape(-1, indicators.N_VALUES)
+        return rows, states, values, len(older) <= count
+
+    def first_session(self, key: SeriesKey) -> int | None:
+        table = self.rows.get(key)
+        return int(table[min(table)][0]["session_date"]) if table else None
+
+    def bars(self, key: SeriesKey) -> list[dict[str, Any]]:
+        """The rows of a series, oldest first, as plain values."""
+        table = self.rows.get(key, {})
+        return [dict(zip(BAR.names, table[ts][0].tolist(), strict=True)) for ts in sorted(table)]
+
+    def values(self, key: SeriesKey, name: str) -> list[float]:
+        table = self.rows.get(key, {})
+        return [float(table[ts][2][indicators.VALUES.index(name)]) for ts in sorted(table)]
+
+
+@dataclass
+class Fold:
+    """A book with its store, as the driver runs them: apply, commit, publish; or a death in between."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    book: Book = field(init=False)
+    clocks: dict[int, int] = field(default_factory=dict)
+    late_ticks: int = 0
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """A new driver: everything is read from the store, as `spark_jobs.rebuild.wake` does."""
+        self.book = Book(self.store)
+        self.book.instruments = dict(INSTRUMENTS)
+        self.book.clock_ms = dict(self.clocks)
+        for key in list(self.store.rows):
+            self.book.get(key)
+        self.book.resume()
+
+    def step(self, events: Iterable[Event], *, dies_before_commit: bool = False) -> Changes:
+        batch = batch_of(events)
+        changes = self.book.apply(batch)
+        if dies_before_commit:
+            self.restart()
+            changes = self.book.apply(batch)
+        self.store.commit(changes)
+        for partition, (through_ms, _) in batch.clocks.items():
+            self.clocks[partition] = max(self.clocks.get(partition, 0), through_ms)
+        self.late_ticks += sum(changes.late_ticks.values())
+        self.book.published()
+        return changes
+
+
+def batch_of(events: Iterable[Event]) -> Batch:
+    """A batch as the executors and `spark_jobs.batch` would give it, by plain Python."""
+    batch = Batch()
+    minutes: dict[tuple[str, str], dict[int, list[TickEvent]]] = defaultdict(lambda: defaultdict(list))
+    provider: dict[SeriesKey, list[Rows]] = defaultdict(list)
+    for event in events:
+        match event:
+            case TickEvent():
+                minutes[event.symbol, event.session][event.ms // MINUTE_MS * MINUTE_MS].append(event)
+                batch.partitions[event.symbol] = PARTITIONS[event.symbol]
+                quote = Quote(event.symbol, event.price, event.session, 0, event.ms, event.ms, None, None, None, None)
+                known = batch.quotes.get(event.symbol)
+                batch.quotes[event.symbol] = quote if known is None or quote.event_ms >= known.event_ms else known
+            case BarEvent():
+                provider[SeriesKey(event.symbol, event.timeframe, "regular")].append(provider_row(event))
+            case ClockEvent():
+                known_ms = batch.clocks.get(event.partition, (0, 0))[0]
+                batch.clocks[event.partition] = (max(known_ms, event.ms), 0)
+    for (symbol, session), by_minute in minutes.items():
+        rows = np.concatenate([tick_row(symbol, ts, by_minute[ts]) for ts in sorted(by_minute)])
+        batch.ticks[SeriesKey(symbol, "1m", session)] = [rows]
+    for key, rows_of_key in provider.items():
+        batch.provider[key] = layered(rows_of_key)
+    return batch
+
+
+def tick_row(symbol: str, ts: int, ticks: list[TickEvent]) -> Rows:
+    first, last = min(ticks, key=tick_key), max(ticks, key=tick_key)
+    placed = sessions_of(INSTRUMENTS[symbol].calendar, np.array([ts]))
+    row = empty_rows(1)
+    row["ts"], row["end"] = ts, ts + MINUTE_MS
+    row["session_date"], row["session_open"] = (
+        placed.session_date.astype("datetime64[D]").astype(np.int64),
+        placed.open_ms,
+    )
+    row["open"], row["close"] = first.price, last.price
+    row["high"], row["low"] = max(tick.price for tick in ticks), min(tick.price for tick in ticks)
+    row["ticks"] = len(ticks)
+    row["first_ms"], row["first_volume"] = first.ms, first.day_volume
+    row["last_ms"], row["last_volume"] = last.ms, last.day_volume
+    row["day_volume"] = max(tick.day_volume for tick in ticks)
+    row["event_ms"] = row["received_ms"] = last.ms
+    return row
+
+
+def tick_key(tick: TickEvent) -> tuple[int, int, float]:
+    return tick.ms, tick.day_volume, tick.price
+
+
+def provider_row(event: BarEvent) -> Rows:
+    calendar = INSTRUMENTS[event.symbol].calendar
+    session = session_on(calendar, event.day)
+    row = empty_rows(1)
+    if event.timeframe == "1m":
+        row["ts"], row["end"] = event.ts, event.ts + MINUTE_MS
+    else:
+        row["ts"], row["end"], session = bucket(event.timeframe, event.ts, session, calendar)
+    row["session_date"], row["session_open"] = to_days(session.session_date), session.open_ms
+    for name, value in zip(("open", "high", "low", "close", "volume"), event.ohlcv, strict=True):
+        row[name] = value
+    row["origin"] = PROVIDER_COMPLETE if event.is_complete else PROVIDER_PARTIAL
+    row["provider_ms"] = row["received_ms"] = event.fetched_ms
+    row["event_ms"] = row["end"] if event.is_complete else np.minimum(row["end"], event.fetched_ms)
+    return row
+
+
+def layered(rows: list[Rows]) -> list[Rows]:
+    """Rows sorted by time, cut so that no layer has a bar twice."""
+    layers: list[dict[int, Rows]] = []
+    for row in rows:
+        ts = int(row["ts"][0])
+        layer = next((layer for layer in layers if ts not in layer), None)
+        if layer is None:
+            layers.append(layer := {})
+        layer[ts] = row
+    return [np.concatenate([layer[ts] for ts in sorted(layer)]) for layer in layers]
+
+
+# What two runs over the same log must agree on; lineage, revision numbers and keys that no longer decide anything may differ.
+AGREED = ("ts", "end", "session_date", "open", "high", "low", "close", "volume", "ticks", "closed", "final", "event_ms")
+
+
+def account(store: MemoryStore) -> dict[SeriesKey, list[tuple[Any, ...]]]:
+    """Everything that readers see, in a form that compares (NaN as None)."""
+    told: dict[SeriesKey, list[tuple[Any, ...]]] = {}
+    for key, table in store.rows.items():
+        for ts in sorted(table):
+            row, _, values = table[ts]
+            named = dict(zip(BAR.names, row.tolist(), strict=True))
+            seen = [named[name] for name in AGREED] + values.tolist()
+            told.setdefault(key, []).append(tuple(None if value != value else value for value in seen))
+    return told
+
+
+def difference(a: MemoryStore, b: MemoryStore) -> str:
+    """The first thing in which two stores differ, in words; empty where they agree."""
+    left, right = account(a), account(b)
+    for key in sorted(left.keys() | right.keys()):
+        mine, other = left.get(key, []), right.get(key, [])
+        if [row[0] for row in mine] != [row[0] for row in other]:
+            return f"{key}: bars at {[row[0] for row in mine]} against {[row[0] for row in other]}"
+        for one, two in zip(mine, other, strict=True):
+            names = (*AGREED, *indicators.VALUES)
+            differing = {name: (x, y) for name, x, y in zip(names, one, two, strict=True) if x != y}
+            if differing:
+                return f"{key} at {one[0]}: {differing}"
+    return ""
