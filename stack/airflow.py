@@ -1,7 +1,6 @@
 """Airflow's configuration: all of it by environment, nothing in a file that could go stale."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 
 from stack.files import write_atomic
@@ -63,9 +62,3 @@ def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
         "USAGE_DATA_COLLECTION__ENABLED": False,
     }
     return {"AIRFLOW_HOME": str(home.airflow)} | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
-
-
-def stamp(home: Home) -> str:
-    """Which Airflow on which database: what a finished migration is remembered by."""
-    made = (home.data / "postgres" / "PG_VERSION").stat()
-    return f"{version('apache-airflow-core')} on cluster {made.st_ino}.{made.st_mtime_ns}\n"

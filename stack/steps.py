@@ -32,7 +32,7 @@ class Steps:
 
     def done(self, name: str, took_s: float, said: str | None = None) -> None:
         self.times_s[name] = round(took_s, 2)
-        told = f"  {said}" if said else ""
+        told = f"  {said}".replace("\n", f"\n{'':<38}") if said else ""
         self.console.print(f"  {name:<26}{took_s:6.1f} s{told}", highlight=False, markup=False, soft_wrap=True)
 
     def one(self, name: str, work: Work) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stack import airflow, control, jars, spark, state
+from stack import airflow, control, jars, spark, stamps, state
 from stack.candle import Candle, wait_for_candle
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
@@ -22,11 +22,12 @@ from stack.passwords import ADMIN_ROLE, secret, write_pgpass
 from stack.platform import PYTHON, Platform, open_platform
 from stack.ports import PREFERRED, Reservation, choose
 from stack.source import decide
+from stack.stamps import only_when_changed
 from stack.state import Source, State
 from stack.steps import Step, Steps
 from stack.topics import ensure_topics
 
-WELL_LIMIT_S = 180.0
+WELL_LIMIT_S = 300.0
 # So many failed starts in a row are no hiccup: `up` ends and says why.
 TOO_MANY_FAILURES = 4
 
@@ -145,7 +146,7 @@ class Start:
         state.save(self.home, now.model_copy(update=changes))
         write_pgpass(self.home, ports["postgres"])
         airflow.write_passwords(self.home)
-        return "; ".join(told) or None
+        return "\n".join(told) or None
 
     def running(self) -> bool:
         return any(process["pid"] for process in control.call(self.home, "status")["processes"].values())
@@ -168,19 +169,18 @@ class Start:
         return "made" if made else None
 
     def schema(self) -> None:
-        """Roles and databases, then migrations; quick and harmless when they are there."""
+        """Roles and databases, then migrations."""
         variables = self.platform.environment() | {"CANDLESTREAM_ADMIN_URL": self.platform.admin_url}
-        for verb in ("bootstrap", "upgrade"):
-            self.tool(f"sql {verb}", [str(PYTHON), "-m", "sql", verb], variables)
+        with only_when_changed(self.home, "schema", stamps.schema(self.home, self.platform.state)) as is_due:
+            for verb in ("bootstrap", "upgrade") if is_due else ():
+                self.tool(f"sql {verb}", [str(PYTHON), "-m", "sql", verb], variables)
 
     def airflow_database(self) -> None:
-        """Airflow's own migrations, six seconds of work that is skipped when this version did it on this database."""
-        stamp = self.home.airflow / "migrated"
-        wanted = airflow.stamp(self.home)
-        if stamp.exists() and stamp.read_text() == wanted:
-            return
-        self.tool("airflow db migrate", [str(PYTHON.parent / "airflow"), "db", "migrate"], self.platform.environment())
-        stamp.write_text(wanted)
+        """Airflow's own migrations."""
+        with only_when_changed(self.home, "airflow", stamps.airflow(self.home)) as is_due:
+            if is_due:
+                command = [str(PYTHON.parent / "airflow"), "db", "migrate"]
+                self.tool("airflow db migrate", command, self.platform.environment())
 
     def kafka(self) -> str | None:
         node = self.platform.kafka()
