@@ -145,6 +145,8 @@ class Bar(Record):
             raise Rejected(Reason.BAD_RANGE, detail, self.symbol)
         check_volume("volume", self.volume, self.symbol)
         check_choice("session", self.session, SESSIONS, self.symbol)
+        if self.session == "ext" and not TIMEFRAMES[self.timeframe].is_intraday:
+            raise Rejected(Reason.WRONG_TYPE, f"session='ext' of a bar of {self.timeframe}", self.symbol)
 
     def check_session_date(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """A batch as it comes to the driver, in the fold's terms: partial rows placed in the sessions of their calendars."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -14,7 +15,7 @@ from market.calendars import session_of, session_on, sessions_of
 from market.frames import bucket, to_days
 from market.latest import Quote
 from market.series import SeriesKey
-from market.timeframes import MINUTE_MS, TIMEFRAMES
+from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe
 from spark_jobs.scan import EVENTS
 
 
@@ -79,7 +80,6 @@ def join_ranges(ranges: list[OffsetRange]) -> list[OffsetRange]:
 def _read_ticks(table: pa.Table, instruments: dict[str, Instrument], batch: Batch) -> None:
     if not table.num_rows:
         return
-    partitions = numbers(table, "partition")
     for (symbol, session), index in grouped(table, ("symbol", "session")).items():
         part = table.take(pa.array(index))
         rows = filled(part)
@@ -91,8 +91,12 @@ def _read_ticks(table: pa.Table, instruments: dict[str, Instrument], batch: Batc
         for name in ("first_ms", "first_volume", "last_ms", "last_volume", "day_volume"):
             rows[name] = numbers(part, name)
         rows["event_ms"] = rows["last_ms"]
-        batch.ticks[SeriesKey(symbol, "1m", session)] = layers(rows)
-        batch.partitions[symbol] = int(partitions[index[0]])
+        is_inside = (rows["ts"] >= placed.open_ms) & (rows["ts"] < placed.close_ms)
+        for hours, kept in _by_hours(session, rows, is_inside):
+            batch.ticks.setdefault(SeriesKey(symbol, "1m", hours), []).extend(layers(kept))
+        live = rows["input_topic"] == EVENTS
+        if live.any():
+            batch.partitions[symbol] = int(rows["input_partition"][live][0])
         newest = int(np.lexsort((rows["close"], rows["last_volume"], rows["last_ms"]))[-1])
         quote = _quote(part.slice(newest, 1).to_pylist()[0], int(rows["session_date"][newest]))
         known = batch.quotes.get(symbol)
@@ -122,30 +126,51 @@ def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch
         part = table.take(pa.array(index))
         rows = filled(part)
         rows["volume"] = part["volume"].fill_null(np.nan).to_numpy()
-        complete = part["is_complete"].to_numpy().astype(bool)
-        rows["origin"] = np.where(complete, PROVIDER_COMPLETE, PROVIDER_PARTIAL)
+        is_complete = part["is_complete"].to_numpy().astype(bool)
+        rows["origin"] = np.where(is_complete, PROVIDER_COMPLETE, PROVIDER_PARTIAL)
         rows["provider_ms"] = rows["received_ms"]
-        _place_bars(rows, part["session_date"].to_pylist(), instruments[symbol].calendar, timeframe, session)
+        dates = part["session_date"].to_pylist()
+        is_inside = _place_bars(rows, dates, instruments[symbol].calendar, TIMEFRAMES[timeframe])
+        complete = rows["origin"] == PROVIDER_COMPLETE
         rows["event_ms"] = np.where(complete, rows["end"], np.minimum(rows["end"], rows["received_ms"]))
-        batch.provider[SeriesKey(symbol, timeframe, session)] = layers(rows)
-        if numbers(part, "topic")[0] == EVENTS:
-            batch.partitions[symbol] = int(numbers(part, "partition")[0])
+        for hours, kept in _by_hours(session, rows, is_inside):
+            batch.provider.setdefault(SeriesKey(symbol, timeframe, hours), []).extend(layers(kept))
+        live = rows["input_topic"] == EVENTS
+        if live.any():
+            batch.partitions[symbol] = int(rows["input_partition"][live][0])
 
 
-def _place_bars(rows: Rows, dates: list[str], calendar: str, timeframe: str, session: str) -> None:
-    """Session date, open and end of provider rows: by the date that the provider gave them."""
+def _place_bars(rows: Rows, dates: list[str], calendar: str, frame: Timeframe) -> NDArray[np.bool_]:
+    """Start, end and session of provider rows, by the date that the provider gave them; which lie inside their session."""
     known = {text: session_on(calendar, date.fromisoformat(text)) for text in set(dates)}
-    for k, text in enumerate(dates):
-        day = known[text]
-        ts = int(rows["ts"][k])
-        rows["session_date"][k], rows["session_open"][k] = to_days(day.session_date), day.open_ms
-        if session == "ext":
-            rows["end"][k] = ts + TIMEFRAMES[timeframe].length_ms
-        elif TIMEFRAMES[timeframe].is_intraday:
-            rows["end"][k] = min(ts + TIMEFRAMES[timeframe].length_ms, max(day.close_ms, ts + MINUTE_MS))
-        else:
-            start, end, _ = bucket(timeframe, ts, day, calendar)
-            rows["ts"][k], rows["end"][k] = start, end
+    days = [known[text] for text in dates]
+    rows["session_date"] = [to_days(day.session_date) for day in days]
+    rows["session_open"] = [day.open_ms for day in days]
+    if not frame.is_intraday:
+        for k, day in enumerate(days):
+            rows["ts"][k], rows["end"][k], first = bucket(frame.name, int(rows["ts"][k]), day, calendar)
+            rows["session_date"][k], rows["session_open"][k] = to_days(first.session_date), first.open_ms
+        return np.ones(len(rows), bool)
+    opens, closes = rows["session_open"], np.array([day.close_ms for day in days])
+    is_inside = (rows["ts"] >= opens) & (rows["ts"] < closes)
+    starts = opens + (rows["ts"] - opens) // frame.length_ms * frame.length_ms
+    # What does not begin where a bar begins is no complete bar, whatever its producer says.
+    rows["origin"][is_inside & (starts != rows["ts"])] = PROVIDER_PARTIAL
+    rows["ts"] = np.where(is_inside, starts, rows["ts"])
+    rows["end"] = np.where(is_inside, np.minimum(starts + frame.length_ms, closes), rows["ts"] + frame.length_ms)
+    return is_inside
+
+
+def _by_hours(session: str, rows: Rows, is_inside: NDArray[np.bool_]) -> Iterator[tuple[str, Rows]]:
+    """A symbol's bars of one session kind, each under the session that it is kept in.
+
+    A minute is kept once. A session's own hours belong to its regular bars: what a provider calls extended there is no bar (it may
+    be the latest price), and what it calls regular outside of them is an extended one.
+    """
+    if session == "regular" and is_inside.any():
+        yield "regular", rows[is_inside]
+    if not is_inside.all():
+        yield "ext", rows[~is_inside]
 
 
 def filled(part: pa.Table) -> Rows:

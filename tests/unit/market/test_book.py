@@ -37,7 +37,7 @@ prices = st.integers(9_950, 10_050).map(lambda cents: cents / 100)
 def ticks(draw: st.DrawFn, symbol: str) -> TickEvent:
     start = open_ms(symbol, draw(st.sampled_from(DAYS))) + draw(st.sampled_from(MINUTES)) * MINUTE_MS
     session = "regular"
-    if draw(st.integers(0, 9)) == 0:
+    if symbol == "AAPL" and draw(st.integers(0, 9)) == 0:
         session, start = "ext", start - 10 * 60 * MINUTE_MS
     ms = start + draw(st.sampled_from([0, 500, 30_000, 59_999]))
     return TickEvent(symbol, ms, draw(prices), draw(st.sampled_from([-1, 0, 100, 200, 300])), session)

@@ -1,0 +1,209 @@
+"""From Kafka's bytes to the fold's terms: what the driver reads of a scan, against the same events placed by plain Python."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL
+from market.book import Batch
+from market.calendars import session_on
+from market.contracts import Bar, Clock, Record, Tick
+from market.frames import bucket
+from market.series import SeriesKey
+from spark_jobs.batch import OffsetRange, Scanned, join_ranges, read_scan
+from spark_jobs.partials import PARTIALS
+from spark_jobs.scan import EVENTS, HISTORY, Scan
+from tests.unit.market.test_book import Log, logs
+from tests.unit.market.worlds import (
+    INSTRUMENTS,
+    MONDAY,
+    PARTITIONS,
+    BarEvent,
+    ClockEvent,
+    Event,
+    TickEvent,
+    batch_of,
+    open_ms,
+)
+from tests.unit.spark_jobs.test_scan import batch_of as arrow_batch
+
+pytestmark = pytest.mark.unit
+
+SOURCE = "simulator"
+NEW_YORK_OPEN = open_ms("AAPL", MONDAY)
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+
+
+def record_of(event: Event) -> tuple[int, Record]:
+    """(partition, record) of an event, as ingestion writes it."""
+    match event:
+        case TickEvent():
+            volume = None if event.day_volume < 0 else event.day_volume
+            return PARTITIONS[event.symbol], Tick(
+                source=SOURCE, event_ms=event.ms, fetched_ms=event.ms, symbol=event.symbol, price=event.price,
+                day_volume=volume, session=event.session,
+            )  # fmt: skip
+        case BarEvent():
+            first, high, low, last, volume = event.ohlcv
+            calendar = INSTRUMENTS[event.symbol].calendar
+            start = event.ts
+            if event.timeframe != "1m":
+                start = bucket(event.timeframe, event.ts, session_on(calendar, event.day), calendar)[0]
+            return PARTITIONS[event.symbol], Bar(
+                source=SOURCE, event_ms=start, fetched_ms=event.fetched_ms, symbol=event.symbol, timeframe=event.timeframe,
+                open=first, high=high, low=low, close=last, volume=None if volume != volume else volume,
+                session_date=event.day.isoformat(), is_complete=event.is_complete,
+            )  # fmt: skip
+        case ClockEvent():
+            return event.partition, Clock(source=SOURCE, event_ms=event.ms, fetched_ms=event.ms + 1000, since_ms=0)
+
+
+def read(records: list[tuple[int, Record]], topic: int = EVENTS) -> Scanned:
+    """What the driver reads of records of a topic; each partition is a task of its own."""
+    tasks = []
+    for partition in sorted({partition for partition, _ in records}):
+        values = [record.encode() for place, record in records if place == partition]
+        tasks += list(Scan({}, SOURCE, frozenset(INSTRUMENTS))(iter([arrow_batch(values, 0, topic, partition)])))
+    return read_scan(pa.Table.from_batches(tasks, PARTIALS), INSTRUMENTS)
+
+
+# Lineage apart, which plain Python does not make.
+PLACED = [name for name in BAR.names if not name.startswith("input_")]
+
+
+def rows_of(groups: dict[SeriesKey, list[Any]]) -> dict[SeriesKey, list[tuple[Any, ...]]]:
+    told = {}
+    for key, layers in groups.items():
+        rows = [dict(zip(BAR.names, row, strict=True)) for layer in layers for row in layer.tolist()]
+        told[key] = sorted(tuple(str(row[name]) for name in PLACED) for row in rows)
+    return told
+
+
+def symbols_met(batch: Batch) -> dict[str, int]:
+    return {symbol: PARTITIONS[symbol] for symbol in {key.symbol for key in (*batch.ticks, *batch.provider)}}
+
+
+@given(logs(), st.booleans())
+def test_a_scan_is_read_as_plain_python_reads_the_events(log: Log, is_history: bool) -> None:
+    events: list[Event] = log.history if is_history else log.live + log.end
+    scanned = read([record_of(event) for event in events], HISTORY if is_history else EVENTS)
+    expected = batch_of(events)
+    assert rows_of(scanned.batch.ticks) == rows_of(expected.ticks)
+    assert rows_of(scanned.batch.provider) == rows_of(expected.provider)
+    assert scanned.batch.clocks == expected.clocks
+    assert scanned.batch.partitions == ({} if is_history else symbols_met(expected))
+    assert scanned.rejects == []
+    for groups in (*scanned.batch.ticks.values(), *scanned.batch.provider.values()):
+        for layer in groups:
+            assert (layer["ts"][1:] > layer["ts"][:-1]).all(), "a layer is sorted and has no bar twice"
+
+
+@given(logs())
+def test_quotes_are_the_newest_ticks(log: Log) -> None:
+    ticks = [event for event in log.live if isinstance(event, TickEvent)]
+    quotes = read([record_of(tick) for tick in ticks]).batch.quotes
+    for symbol in {tick.symbol for tick in ticks}:
+        newest_ms = max(tick.ms for tick in ticks if tick.symbol == symbol)
+        assert quotes[symbol].event_ms == newest_ms
+        assert quotes[symbol].price in {tick.price for tick in ticks if (tick.symbol, tick.ms) == (symbol, newest_ms)}
+
+
+def test_the_closing_price_after_the_bell_makes_no_regular_bar() -> None:
+    #   14:30 ... 20:59:59 | 21:00:00  21:00:30
+    #   regular            | closing auction, called regular; after hours
+    close_ms = NEW_YORK_OPEN + 390 * MINUTE_MS
+    ticks = [TickEvent("AAPL", ms, 10.0) for ms in (close_ms - 1, close_ms, close_ms + 30_000)]
+    batch = read([record_of(tick) for tick in ticks]).batch
+    assert {key.session: [row["ts"].tolist() for row in rows] for key, rows in batch.ticks.items()} == {
+        "regular": [[close_ms - MINUTE_MS]],
+        "ext": [[close_ms]],
+    }
+
+
+def test_a_price_called_extended_in_regular_hours_is_the_latest_price_and_no_bar() -> None:
+    batch = read([record_of(TickEvent("AAPL", NEW_YORK_OPEN + 100, 10.0, session="ext"))]).batch
+    assert batch.ticks == {}
+    assert batch.quotes["AAPL"].price == 10.0
+
+
+@pytest.mark.parametrize(
+    ("session", "offset_ms", "kept_in"),
+    [
+        ("regular", 0, "regular"),
+        ("regular", 389 * MINUTE_MS, "regular"),
+        ("regular", 390 * MINUTE_MS, "ext"),  # the auction's own row at 16:00, as Yahoo sometimes has it
+        ("regular", -MINUTE_MS, "ext"),
+        ("ext", -HOUR_MS, "ext"),
+        ("ext", HOUR_MS, None),
+    ],
+)
+def test_a_minute_is_kept_in_one_session(session: str, offset_ms: int, kept_in: str | None) -> None:
+    event = BarEvent(
+        "AAPL", "1m", MONDAY, NEW_YORK_OPEN + offset_ms, (1.0, 1.0, 1.0, 1.0, 1.0), NEW_YORK_OPEN + 24 * HOUR_MS
+    )
+    partition, bar = record_of(event)
+    assert isinstance(bar, Bar)
+    batch = read([(partition, replace(bar, session=session))]).batch
+    assert [key.session for key in batch.provider] == ([kept_in] if kept_in else [])
+    for [rows] in batch.provider.values():
+        assert (rows["end"] - rows["ts"]).tolist() == [MINUTE_MS]
+
+
+PLACES = [
+    # New York's Monday: 14:30 to 21:00 UTC, so the last hour is half an hour.
+    ("5m", "14:32", True, ("14:30", "14:35", PROVIDER_PARTIAL)),  # it does not begin where a bar begins
+    ("5m", "14:30", True, ("14:30", "14:35", PROVIDER_COMPLETE)),
+    ("1h", "20:30", True, ("20:30", "21:00", PROVIDER_COMPLETE)),
+    ("1d", "14:30", True, ("14:30", "21:00", PROVIDER_COMPLETE)),
+]
+
+
+@pytest.mark.parametrize(("timeframe", "at", "is_complete", "expected"), PLACES)
+def test_a_providers_bar_begins_and_ends_where_its_session_lets_it(
+    timeframe: str, at: str, is_complete: bool, expected: tuple[str, str, int]
+) -> None:
+    ts = int(datetime.fromisoformat(f"2026-11-02T{at}").replace(tzinfo=UTC).timestamp() * 1000)
+    bar = Bar(
+        source=SOURCE, event_ms=ts, fetched_ms=ts + 24 * HOUR_MS, symbol="AAPL", timeframe=timeframe, open=1.0, high=1.0,
+        low=1.0, close=1.0, session_date="2026-11-02", is_complete=is_complete,
+    )  # fmt: skip
+    [[rows]] = read([(0, bar)]).batch.provider.values()
+    times = [datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M") for ms in (rows["ts"][0], rows["end"][0])]
+    assert (*times, rows["origin"][0]) == expected
+
+
+def test_a_month_is_dated_by_its_first_session() -> None:
+    bar = BarEvent(
+        "AAPL",
+        "1mo",
+        MONDAY.replace(day=20),
+        NEW_YORK_OPEN,
+        (1.0, 1.0, 1.0, 1.0, 1.0),
+        NEW_YORK_OPEN + 20 * 24 * HOUR_MS,
+    )
+    [[rows]] = read([record_of(bar)]).batch.provider.values()
+    assert (rows["ts"][0], rows["session_date"][0], rows["session_open"][0]) == (
+        NEW_YORK_OPEN, (MONDAY - date(1970, 1, 1)).days, NEW_YORK_OPEN,
+    )  # fmt: skip
+
+
+def test_lineage_names_the_records_of_a_bar() -> None:
+    ticks = [TickEvent("AAPL", NEW_YORK_OPEN + ms, 10.0) for ms in (0, 1, MINUTE_MS, 2)]
+    [[rows]] = read([record_of(tick) for tick in ticks]).batch.ticks.values()
+    assert rows[["input_topic", "input_partition", "input_first", "input_last"]].tolist() == [
+        (EVENTS, 0, 0, 3),
+        (EVENTS, 0, 2, 2),
+    ]
+
+
+def test_a_partition_read_by_several_tasks_is_one_range() -> None:
+    parts = [OffsetRange(EVENTS, 0, 10, 19, 10), OffsetRange(EVENTS, 1, 5, 5, 1), OffsetRange(EVENTS, 0, 20, 24, 4)]
+    assert sorted(join_ranges(parts), key=lambda part: part.partition) == [
+        OffsetRange(EVENTS, 0, 10, 24, 14),
+        OffsetRange(EVENTS, 1, 5, 5, 1),
+    ]
