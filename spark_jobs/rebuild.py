@@ -22,6 +22,8 @@ def wake(book: Book) -> None:
     """Loads every stored series, so that open bars are closed when their time comes and higher frames go on."""
     for key in stored_series(book):
         book.get(key)
+        if key.timeframe == "1m":
+            book.get(key._replace(session="ext"))
     book.resume()
 
 
