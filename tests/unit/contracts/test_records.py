@@ -93,6 +93,7 @@ REFUSED: list[tuple[Reason, bytes]] = [
     *((Reason.WRONG_TYPE, said("tick", session=session)) for session in ("", "REGULAR", "pre")),
     *((Reason.WRONG_TYPE, said("bar", is_complete=flag)) for flag in (0, 1, "true")),
     *((Reason.WRONG_TYPE, said("bar", session_date=day)) for day in ("", "18.11.2026", "2026-02-30", "20261118", "2026-W47-3")),
+    (Reason.WRONG_TYPE, said("bar", timeframe="1d", session="ext")),
     (Reason.WRONG_TYPE, said("action", action="merger")),
     *((Reason.UNKNOWN_TIMEFRAME, said("bar", timeframe=name)) for name in ("", "2m", "1M", "60m")),
     *(
@@ -210,18 +211,18 @@ def envelopes(draw: st.DrawFn, ahead_ms: int = 0) -> dict[str, Any]:
 def bars(draw: st.DrawFn) -> Bar:
     low, first, last, high = sorted(draw(st.tuples(*[prices] * 4)))
     envelope = draw(envelopes())
-    minutes = draw(st.integers(0, 28_000_000))
+    minutes, timeframe = draw(st.integers(0, 28_000_000)), draw(st.sampled_from(sorted(TIMEFRAMES)))
     return Bar(
         source=envelope["source"],
         event_ms=minutes * 60_000,
         fetched_ms=max(envelope["fetched_ms"], minutes * 60_000),
         symbol=draw(texts),
-        timeframe=draw(st.sampled_from(sorted(TIMEFRAMES))),
+        timeframe=timeframe,
         **draw(st.sampled_from([{"open": first, "close": last}, {"open": last, "close": first}])),
         high=high,
         low=low,
         volume=draw(st.none() | st.floats(0, 2**53 - 1)),
-        session=draw(st.sampled_from(["regular", "ext"])),
+        session=draw(st.sampled_from(["regular", "ext"] if TIMEFRAMES[timeframe].is_intraday else ["regular"])),
         session_date=str(date.fromordinal(719_163 + minutes // 1440 + draw(st.integers(-30, 30)))),
         is_complete=draw(st.booleans()),
     )
