@@ -20,8 +20,10 @@ MARGIN = {"l": 6, "r": 78, "t": 6, "b": 26}
 RSI_LOW, RSI_HIGH = 30, 70
 PLACES = "layout.meta.bars.x"
 """The column of all traces' x, which is sent once and not with each."""
-FORMING = 1
-"""The place of the one trace that has an x of its own."""
+DIRECTION, SHADE = "layout.meta.bars.direction", "layout.meta.bars.shade"
+"""The columns of the colours of volume and histogram, as places in `layout.meta.colors`: a word of a colour is long."""
+FORMING, VOLUME, HISTOGRAM = 1, 6, 8
+"""Places of traces: `FORMING` is the one with an x of its own."""
 MONO = "'JetBrains Mono', 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 SANS = "'Source Sans', 'Source Sans 3', 'Inter', 'Segoe UI', Roboto, sans-serif"
 
@@ -37,10 +39,10 @@ def columns(rows: list[Row], first_x: int, style: Style, previous: Row | None = 
     for trace, length in zip((2, 3, 4, 5), AVERAGES, strict=True):
         out[f"data.{trace}.y"] = [_rounded(getattr(row, f"sma_{length}"), fine) for row in rows]
     out["data.6.y"] = [row.volume for row in rows]
-    out["data.6.marker.color"] = [int(row.close >= row.open) for row in rows]
+    out[DIRECTION] = [int(row.close >= row.open) for row in rows]
     out["data.7.y"] = [_rounded(row.rsi_14, 2) for row in rows]
     out["data.8.y"] = [_rounded(row.macd_histogram, fine + 1) for row in rows]
-    out["data.8.marker.color"] = [_shade(row, earlier) for row, earlier in zip(rows, before, strict=True)]
+    out[SHADE] = [_shade(row, earlier) for row, earlier in zip(rows, before, strict=True)]
     out["data.9.y"] = [_rounded(row.macd, fine + 1) for row in rows]
     out["data.10.y"] = [_rounded(row.macd_signal, fine + 1) for row in rows]
     words = ticks.labels(rows, style.timeframe, style.zone, previous.session_date if previous else None)
@@ -88,9 +90,16 @@ def live(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
 def figure(rows: list[Row], first_x: int, style: Style) -> go.Figure:
     """The whole chart: candles, averages, volume, RSI and MACD over one x-axis."""
     drawn = plain(rows, first_x, style)
+    bars = drawn["layout"]["meta"]["bars"]
     for place, trace in enumerate(drawn["data"]):
         if place != FORMING:
-            trace["x"] = drawn["layout"]["meta"]["bars"]["x"]
+            trace["x"] = bars["x"]
+    for place, column in ((VOLUME, "direction"), (HISTOGRAM, "shade")):
+        colors = drawn["layout"]["meta"]["colors"][column]
+        drawn["data"][place]["marker"] = {
+            **drawn["data"][place]["marker"],
+            "color": [colors[code] for code in bars[column]],
+        }
     return go.Figure(drawn)
 
 
@@ -117,17 +126,16 @@ def _traces(style: Style) -> list[Any]:
         )
         for length in AVERAGES
     ]  # fmt: skip
-    shades = [[0, colours.down], [0.33, colours.down_wash], [0.67, colours.up_wash], [1, colours.up]]
     return [
         _trace("candlestick", name="price", yaxis="y", increasing=up, decreasing=down, whiskerwidth=0),
         _trace("candlestick", name="forming", yaxis="y", increasing=hollow_up, decreasing=hollow_down, whiskerwidth=0),
         *averages,
         _trace(
-            "bar", name="volume", yaxis="y2", visible=style.has_volume,
-            marker={"cmin": 0, "cmax": 1, "colorscale": [[0, colours.down_wash], [1, colours.up_wash]], "line": {"width": 0}},
+            "bar", name="volume", yaxis="y2", textposition="none", visible=style.has_volume,
+            marker={"line": {"width": 0}},
         ),
         _trace("scatter", name="RSI 14", yaxis="y3", mode="lines", line={"color": colours.rsi, "width": 1.3}),
-        _trace("bar", name="histogram", yaxis="y4", marker={"cmin": 0, "cmax": 3, "colorscale": shades, "line": {"width": 0}}),
+        _trace("bar", name="histogram", yaxis="y4", textposition="none", marker={"line": {"width": 0}}),
         _trace("scatter", name="MACD", yaxis="y4", mode="lines", line={"color": colours.macd, "width": 1.3}),
         _trace("scatter", name="signal", yaxis="y4", mode="lines", line={"color": colours.macd_signal, "width": 1.1}),
     ]  # fmt: skip
@@ -162,7 +170,11 @@ def _layout(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
         "font": {"family": SANS, "size": 12, "color": colours.text}, "hovermode": False, "dragmode": False, "bargap": 0.25,
         "barmode": "overlay", "uirevision": style.view, "shapes": _guides(style), "annotations": _marks(style),
         "meta": {
-            "bars": {}, "panes": panes.readouts(style), "view": style.view, "shown": SHOWN, "room": ROOM,
+            "bars": {}, "colors": {
+                "direction": [colours.down_wash, colours.up_wash],
+                "shade": [colours.down, colours.down_wash, colours.up_wash, colours.up],
+            },
+            "panes": panes.readouts(style), "view": style.view, "shown": SHOWN, "room": ROOM,
             "up": colours.up, "down": colours.down, "session_line": colours.session_line, "digits": style.digits,
         },
     }  # fmt: skip

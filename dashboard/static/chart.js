@@ -14,7 +14,10 @@ export function loadPlotly(url) {
     const script = document.createElement("script");
     script.src = url;
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("Plotly.js could not be loaded"));
+    script.onerror = () => {
+      library = undefined; // the next refresh tries again
+      reject(new Error("Plotly.js could not be loaded"));
+    };
     document.head.appendChild(script);
   });
   return library;
@@ -81,7 +84,12 @@ export default async function render({ data, parentElement, setStateValue }) {
   chart.pending = base ? { ...data, base } : data;
   chart.send = setStateValue;
   fit(chart);
-  chart.Plotly ??= await loadPlotly(data.plotly);
+  try {
+    chart.Plotly ??= await loadPlotly(data.plotly);
+  } catch (error) {
+    console.warn(error.message);
+    return cleanupOf(chart);
+  }
   const message = chart.pending;
   if (!message) return cleanupOf(chart);
   chart.pending = null;
@@ -116,8 +124,10 @@ function attach(chart) {
   };
 }
 
+// Streamlit also calls this for a run that a newer one overtook: then the chart lives on.
 function cleanupOf(chart) {
   return () => {
+    if (chart.root.isConnected) return;
     chart.detach?.();
     chart.detach = null;
     if (chart.plot._fullLayout) chart.Plotly.purge(chart.plot);

@@ -54,5 +54,6 @@ export default function render({ data, parentElement, setTriggerValue }) {
   if (data.title && document.title !== data.title) document.title = data.title;
   hear(data.now_ms);
   document.body.classList.toggle("cs-old", data.is_old);
-  return () => strip.unwatch();
+  // Streamlit also calls this for a run that a newer one overtook: then the strip lives on.
+  return () => strip.root.isConnected || strip.unwatch();
 }

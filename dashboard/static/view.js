@@ -1,9 +1,10 @@
 // From the columns and the zoom to the picture: only the bars in sight are handed to Plotly, each pane is scaled to them, and
 // the time axis gets as many labels as fit.
 
-const { amount } = await import(`./words.js${new URL(import.meta.url).search}`);
+const { amount, words } = await import(`./words.js${new URL(import.meta.url).search}`);
 
 const TICK_GAP_PX = 26;
+const PRICE_GAP_PX = 52;
 const HIGH_RANK = 6; // dashboard/ticks.py: a week, a session, a month, a year
 const CHAR_PX = 6.7;
 
@@ -120,6 +121,24 @@ function axisLabels(chart, view, from, to, width) {
   return taken.map((one) => one.k).sort((a, b) => a - b);
 }
 
+// Round prices, except where the last price's label and its countdown stand.
+function priceTicks(chart, last) {
+  const { layout } = chart.figure;
+  const [low, high] = layout.yaxis.range;
+  const [bottom, top] = layout.yaxis.domain;
+  const most = Math.max(2, Math.floor((geometry(chart).height * (top - bottom)) / PRICE_GAP_PX));
+  const size = 10 ** Math.floor(Math.log10((high - low) / most));
+  const step = [1, 2, 2.5, 5, 10].map((n) => n * size).find((value) => (high - low) / value <= most);
+  const ticks = [];
+  for (let k = Math.ceil(low / step); k * step <= high; k++) ticks.push(k * step);
+  const isFree = (value) => {
+    const below = last === undefined ? Infinity : toY(chart, "yaxis", value) - last;
+    return below < -16 || below > 26;
+  };
+  layout.yaxis.tickvals = ticks;
+  layout.yaxis.ticktext = ticks.map((value) => (isFree(value) ? words(value, layout.meta.digits) : ""));
+}
+
 function volumeTicks(most) {
   const size = 10 ** Math.floor(Math.log10(most));
   const top = [5, 4, 2, 1].map((n) => n * size).find((value) => value <= most) ?? size;
@@ -150,15 +169,17 @@ export function draw(chart) {
   const seen = Math.max(0, Math.ceil(view.from - chart.firstX - 0.4));
   ranges(chart, seen, Math.min(to, Math.floor(view.to - chart.firstX + 1.4)));
 
-  const data = figure.data.map((trace) => (trace.marker ? { ...trace, marker: { ...trace.marker } } : { ...trace }));
+  const data = figure.data.map((trace) => ({ ...trace }));
   const places = chart.columns["layout.meta.bars.x"].slice(from, to);
   for (const trace of data) if (trace.name !== "forming") trace.x = places;
   for (const [path, values] of Object.entries(chart.columns)) {
-    const [kind, place, ...rest] = path.split(".");
-    if (kind !== "data") continue;
-    const slice = values.slice(from, to);
-    if (rest.length === 1) data[place][rest[0]] = slice;
-    else data[place][rest[0]][rest[1]] = slice;
+    const [kind, place, name] = path.split(".");
+    if (kind === "data") data[place][name] = values.slice(from, to);
+  }
+  for (const [name, column] of [["volume", "direction"], ["histogram", "shade"]]) {
+    const trace = data.find((one) => one.name === name);
+    const codes = chart.columns[`layout.meta.bars.${column}`].slice(from, to);
+    trace.marker = { ...trace.marker, color: codes.map((code) => layout.meta.colors[column][code]) };
   }
   const ticks = axisLabels(chart, view, seen, to, width);
   const rank = chart.columns["layout.meta.bars.rank"];
@@ -172,6 +193,9 @@ export function draw(chart) {
   }
   const [low, high] = layout.yaxis.range;
   const within = (y) => y >= low && y <= high;
+  const { last } = layout.meta;
+  if (last) last.top = toY(chart, "yaxis", Math.min(Math.max(last.y, low), high));
+  priceTicks(chart, last?.top);
   const drawn = {
     ...layout,
     width: chart.root.clientWidth,
@@ -188,7 +212,6 @@ export function draw(chart) {
       mark.name === "last" ? { ...mark, y: Math.min(Math.max(mark.y, low), high) } : mark,
     ),
   };
-  if (layout.meta.last) layout.meta.last.top = toY(chart, "yaxis", Math.min(Math.max(layout.meta.last.y, low), high));
   chart.Plotly.react(chart.plot, data, drawn, { displayModeBar: false, staticPlot: true, responsive: false });
   chart.root.dataset.from = view.from.toFixed(3);
   chart.root.dataset.to = view.to.toFixed(3);

@@ -275,3 +275,16 @@ def test_an_outage_is_a_sentence_and_heals(dashboard, postgres):
     assert "PostgreSQL" in said
     assert "The numbers below are of" in said
     assert "Traceback" not in said
+
+
+def test_over_a_market_that_stands_still_the_chart_is_drawn_at_every_load_without_a_complaint(dashboard, market):
+    """Nothing changes after the first answer, so what goes wrong while the page loads stays wrong."""
+    market.stopped.set()
+    complaints: list[str] = []
+    for _ in range(3):
+        with browser_page(dashboard[0]) as page:
+            page.on("console", lambda said: complaints.append(said.text) if said.type in ("warning", "error") else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.wait_for_timeout(3_000)
+            assert page.locator(".cs-plot path.box").count() > 100
+    assert complaints == []

@@ -54,18 +54,24 @@ def test_the_last_price_has_a_line_and_a_label_in_the_colour_of_its_bar(row, sty
         assert (label.y, label.text, label.bgcolor) == (close, f"<b>{close:.2f}</b>", colour)
 
 
-@pytest.mark.parametrize(("close", "direction"), [(101.0, 1), (100.0, 1), (99.0, 0)])
-def test_volume_is_coloured_by_the_bars_direction(row, style, close, direction):
-    assert columns([row(0, open=100.0, close=close)], 0, style())["data.6.marker.color"] == [direction]
+@pytest.mark.parametrize(("close", "colour"), [(101.0, DARK.up_wash), (100.0, DARK.up_wash), (99.0, DARK.down_wash)])
+def test_volume_is_coloured_by_the_bars_direction(row, style, close, colour):
+    assert figure([row(0, open=100.0, close=close)], 0, style()).data[6].marker.color == (colour,)
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "shade"),
-    [(0.1, 0.2, 3), (0.2, 0.1, 2), (-0.2, -0.1, 1), (-0.1, -0.2, 0), (None, 0.1, 3)],
+    ("before", "now", "colour"),
+    [
+        (0.1, 0.2, DARK.up),
+        (0.2, 0.1, DARK.up_wash),
+        (-0.2, -0.1, DARK.down_wash),
+        (-0.1, -0.2, DARK.down),
+        (None, 0.1, DARK.up),
+    ],
 )
-def test_the_histogram_is_shaded_by_sign_and_by_growth(row, style, before, now, shade):
-    earlier, later = row(0, macd_histogram=before), row(1, macd_histogram=now)
-    assert columns([later], 1, style(), previous=earlier)["data.8.marker.color"] == [shade]
+def test_the_histogram_is_shaded_by_sign_and_by_growth(row, style, before, now, colour):
+    drawn = figure([row(0, macd_histogram=before), row(1, macd_histogram=now)], 0, style())
+    assert drawn.data[8].marker.color[1] == colour
 
 
 def test_before_warm_up_there_is_a_hole_and_not_a_zero(row, style):
