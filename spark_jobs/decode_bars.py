@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from market.contracts import MAX_EXACT, MAX_PRICE, SESSIONS, Bar
 from market.frames import to_days
-from market.timeframes import MINUTE_MS, TIMEFRAMES
-from spark_jobs.decode import floats, integers, keeps_common, shape_of
+from market.timeframes import DAY_MS, INTRADAY, MINUTE_MS, TIMEFRAMES
+from spark_jobs.decode import equals, floats, integers, keeps_common, shape_of
 
 BAR = shape_of(Bar)
-DAY_MS = 24 * 60 * MINUTE_MS
+INTRADAY_NAMES = tuple(frame.name for frame in INTRADAY)
 
 
 def valid_bars(
@@ -33,6 +33,7 @@ def valid_bars(
     good &= ~given | ((volume >= 0) & (volume < MAX_EXACT))
     session = table["session"].fill_null("regular")
     good &= is_in(session, SESSIONS) & is_in(table["timeframe"], tuple(TIMEFRAMES))
+    good &= equals(session, "regular") | is_in(table["timeframe"], INTRADAY_NAMES)
     good &= pc.is_valid(table["is_complete"]).to_numpy().astype(bool)
     days = session_days(table["session_date"])
     good &= (days != NO_DAY) & (np.abs(days - event_ms // DAY_MS) <= Bar.MAX_SESSION_DAYS)
