@@ -72,14 +72,16 @@ def provider_row(piece: Provider) -> Rows:
     return row
 
 
+def with_piece(row: Rows, piece: Piece) -> Rows:
+    if isinstance(piece, Ticks):
+        return bars.merge_ticks(row, partial_row(piece))
+    return bars.merge_provider(row, provider_row(piece))
+
+
 def merged(order: list[Piece]) -> dict[str, Any]:
     row = empty_rows(1)
     for piece in order:
-        row = (
-            bars.merge_ticks(row, partial_row(piece))
-            if isinstance(piece, Ticks)
-            else bars.merge_provider(row, provider_row(piece))
-        )
+        row = with_piece(row, piece)
     told = dict(zip(bars.BAR.names, row[0].tolist(), strict=True))
     return {name: None if number != number else number for name, number in told.items()}
 
@@ -106,8 +108,7 @@ def plain(order: list[Piece]) -> dict[str, Any]:
     if not said:
         return told
     newest = max(
-        complete or said,
-        key=lambda piece: (piece.fetched_ms, piece.ohlc, -1 if piece.volume != piece.volume else piece.volume),
+        complete or said, key=lambda piece: (piece.fetched_ms, piece.ohlc, np.nan_to_num(piece.volume, nan=-1))
     )
     told |= dict(zip(CONTENT, (*newest.ohlc, None if newest.volume != newest.volume else newest.volume), strict=True))
     return told | {
@@ -151,19 +152,10 @@ def test_bars_merge_side_by_side_as_they_do_alone(pairs: list[tuple[Piece, Piece
     for group, merge, row_of in ((ticks, bars.merge_ticks, partial_row), (provider, bars.merge_provider, provider_row)):
         if not group:
             continue
-        known = np.concatenate([bars.join([start(first)]) for first, _ in group])
+        known = np.concatenate([bars.join([with_piece(empty_rows(1), first)]) for first, _ in group])
         together = merge(known, np.concatenate([row_of(second) for _, second in group]))
-        alone = [merge(start(first), row_of(second)) for first, second in group]
+        alone = [merge(with_piece(empty_rows(1), first), row_of(second)) for first, second in group]
         assert [str(row) for row in together.tolist()] == [str(row[0]) for rows in alone for row in [rows.tolist()]]
-
-
-def start(piece: Piece) -> Rows:
-    row = empty_rows(1)
-    return (
-        bars.merge_ticks(row, partial_row(piece))
-        if isinstance(piece, Ticks)
-        else bars.merge_provider(row, provider_row(piece))
-    )
 
 
 def test_precedence_is_complete_then_ticks_then_a_row_in_progress() -> None:
@@ -195,14 +187,15 @@ def bar_of_ticks(ts: int, first: tuple[int, int], last: tuple[int, int], *, sess
 
 NOTHING = empty_rows(1)
 MINUTE_BEFORE = TS - MINUTE_MS
+BEFORE_AT_10_S = bar_of_ticks(MINUTE_BEFORE, (0, 400), (10_000, 500))
 VOLUMES = [
     #  before                     this bar
     #  |        500 at :59 |  520 at :01   560 at :58 |                60 since the bar before
     ("goes on from the bar before", bar_of_ticks(MINUTE_BEFORE, (0, 400), (59_000, 500)), (1_000, 520), (58_000, 560), 60.0),
     #  |  500 at :10        |               560 at :40 |               90 s between them: still no hole
-    ("ninety seconds are no hole", bar_of_ticks(MINUTE_BEFORE, (0, 400), (10_000, 500)), (40_000, 560), (40_000, 560), 60.0),
+    ("ninety seconds are no hole", BEFORE_AT_10_S, (40_000, 560), (40_000, 560), 60.0),
     #  |  500 at :10        |        520 at :40.001    560 |           a hole: what was traded in it is not this bar's
-    ("after a hole from its own first tick", bar_of_ticks(MINUTE_BEFORE, (0, 400), (10_000, 500)), (40_001, 520), (50_000, 560), 40.0),
+    ("after a hole from its own first tick", BEFORE_AT_10_S, (40_001, 520), (50_000, 560), 40.0),
     #  (nothing)            |  520 at :01   560 at :58 |               the platform started in mid-session
     ("nothing before, long after the open", NOTHING, (1_000, 520), (58_000, 560), 40.0),
     #  another session      |  520 at :01   560 at :58 |
