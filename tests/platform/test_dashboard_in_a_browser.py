@@ -223,7 +223,7 @@ def test_a_zoom_into_the_past_stays_where_it_is(dashboard):
 def test_the_newest_bar_stays_in_sight_when_another_begins(dashboard):
     with browser_page(dashboard[0]) as page:
         before = view(page)
-        page.wait_for_timeout(62_000)
+        page.wait_for_timeout((64 - datetime.now(UTC).second) * 1_000)
         after = view(page)
     assert after[0] - before[0] == pytest.approx(after[1] - before[1], abs=0.01)
     assert 1 <= round(after[1] - before[1]) <= 2
