@@ -21,6 +21,8 @@ from market.timeframes import TIMEFRAMES
 
 # Rows kept in memory a series: enough for every window, and for a correction some hours old without a read.
 KEEP_ROWS = 600
+# Rows of the first read back; deeper corrections read on in growing steps.
+READ_ROWS = indicators.LOOKBACK + 100
 # Higher frames that only form are rolled up no more often than someone could see.
 FORMING_EVERY_MS = 1_000
 NEWEST = int(np.iinfo(np.int64).max)
@@ -152,9 +154,11 @@ class Book:
         return SeriesChange(key, series.rows[index], series.states[index], series.values[index], series.rows[:0])
 
     def _reach(self, series: Series, ts_ms: int) -> None:
-        """Reads older rows back until a window's worth of them stands before `ts_ms`."""
+        """Reads older rows back until a window's worth of them stands before `ts_ms`: a few first, for most changes are recent."""
+        count = READ_ROWS
         while not series.reaches_back and series.position(ts_ms) < indicators.LOOKBACK:
-            self._read_back(series, int(series.rows["ts"][0]) if series.size else NEWEST, 4 * KEEP_ROWS)
+            self._read_back(series, int(series.rows["ts"][0]) if series.size else NEWEST, count)
+            count *= 4
 
     def _read_back(self, series: Series, before_ms: int, count: int) -> None:
         rows, states, values, is_all = self.stored.rows_before(series.key, before_ms, count)
