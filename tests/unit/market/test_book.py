@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from market import book
 from market.timeframes import MINUTE_MS
+from tests.unit.market.oracles import wrong_frames, wrong_indicators
 from tests.unit.market.worlds import (
     FRIDAY,
     MONDAY,
@@ -136,7 +137,10 @@ def keeping(rows: int) -> Iterator[None]:
 
 @given(logs(), plans)
 def test_any_cut_interleaving_crash_and_restart_ends_in_the_same_bars(log: Log, plan: Plan) -> None:
-    assert difference(run(log, AT_ONCE).store, run(log, plan).store) == ""
+    at_once, in_pieces = run(log, AT_ONCE).store, run(log, plan).store
+    assert difference(at_once, in_pieces) == ""
+    assert wrong_indicators(in_pieces) == ""
+    assert wrong_frames(in_pieces, log.live + log.history) == ""
 
 
 @given(logs(), plans)

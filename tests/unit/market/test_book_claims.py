@@ -1,0 +1,296 @@
+"""What the fold promises, one claim at a time, with the timeline above it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from market import book, indicators
+from market.bars import FINAL_AFTER_MS
+from market.series import SeriesKey
+from market.timeframes import MINUTE_MS
+from tests.unit.market.oracles import wrong_indicators
+from tests.unit.market.worlds import (
+    FRIDAY,
+    MONDAY,
+    TUESDAY,
+    BarEvent,
+    ClockEvent,
+    Event,
+    Fold,
+    TickEvent,
+    difference,
+    open_ms,
+)
+
+pytestmark = pytest.mark.unit
+
+COIN = "BTC-USD"
+DAY_OPEN = open_ms(COIN, MONDAY)
+NEW_YORK = open_ms("AAPL", MONDAY)
+MINUTES = SeriesKey(COIN, "1m", "regular")
+
+
+def tick(minute: float, price: float, day_volume: int = -1, symbol: str = COIN) -> TickEvent:
+    start = DAY_OPEN if symbol == COIN else NEW_YORK
+    return TickEvent(symbol, start + int(minute * MINUTE_MS), price, day_volume)
+
+
+def clock(minute: float, partition: int = 1) -> ClockEvent:
+    return ClockEvent(DAY_OPEN + int(minute * MINUTE_MS), partition)
+
+
+def bar(minute: int, close: float, volume: float = 1.0, timeframe: str = "1m", *, is_complete: bool = True) -> BarEvent:
+    ts = DAY_OPEN + minute * MINUTE_MS
+    return BarEvent(COIN, timeframe, MONDAY, ts, (close, close, close, close, volume), ts + 10 * MINUTE_MS, is_complete)
+
+
+def flags(fold: Fold, key: SeriesKey = MINUTES) -> list[tuple[bool, bool]]:
+    return [(row["closed"], row["final"]) for row in fold.store.bars(key)]
+
+
+def closes(fold: Fold, key: SeriesKey = MINUTES) -> list[float]:
+    return [row["close"] for row in fold.store.bars(key)]
+
+
+def test_a_bar_closes_when_the_clock_of_its_partition_has_passed_its_end() -> None:
+    #   minute 0      1
+    #   | tick        | tick          clock 0:59.999 → 1:00 → (the other partition's clock says nothing)
+    fold = Fold()
+    fold.step([tick(0, 10.0), tick(1, 11.0), clock(0.99)])
+    assert flags(fold) == [(False, False), (False, False)]
+    fold.step([clock(5, partition=0)])
+    assert flags(fold) == [(False, False), (False, False)]
+    fold.step([clock(1)])
+    assert flags(fold) == [(True, False), (False, False)]
+
+
+def test_a_clock_that_goes_back_opens_nothing() -> None:
+    fold = Fold()
+    fold.step([tick(0, 10.0), clock(2)])
+    fold.step([clock(1), tick(1.5, 11.0)])
+    assert flags(fold) == [(True, False), (True, False)]
+
+
+@pytest.mark.parametrize(("after_ms", "is_final"), [(FINAL_AFTER_MS - 1, False), (FINAL_AFTER_MS, True)])
+def test_a_bar_that_nobody_confirms_is_final_after_fifteen_minutes(after_ms: int, is_final: bool) -> None:
+    fold = Fold()
+    fold.step([tick(0, 10.0), clock(1)])
+    fold.step([clock(1 + after_ms / MINUTE_MS)])
+    assert flags(fold) == [(True, is_final)]
+
+
+def test_a_providers_complete_bar_is_final_and_one_in_progress_is_not() -> None:
+    fold = Fold()
+    fold.step([bar(0, 10.0), bar(1, 11.0, is_complete=False)])
+    assert flags(fold) == [(True, True), (False, False)]
+
+
+def test_a_higher_bar_is_final_when_it_closed_and_all_that_is_in_it_is_final() -> None:
+    #   minute 0 1 2 3 4 | 5       all five confirmed while the clock stands at 4:30, then it passes 5:00
+    fold = Fold()
+    five = SeriesKey(COIN, "5m", "regular")
+    fold.step([clock(4.5), tick(0, 10.0), *(bar(k, 10.0) for k in range(5))])
+    assert flags(fold, five) == [(False, False)]
+    fold.step([clock(5)])
+    assert flags(fold, five) == [(True, True)]
+    assert flags(fold, SeriesKey(COIN, "15m", "regular")) == [(False, False)]
+
+
+def test_a_late_tick_is_counted_late_and_makes_a_revision() -> None:
+    #   minute 0            1
+    #   10 11               |  clock 1:00, then a tick of 0:30 at 12
+    fold = Fold()
+    fold.step([tick(0, 10.0, 1), tick(0.9, 11.0, 3), clock(1)])
+    changes = fold.step([tick(0.5, 12.0, 2)])
+    [row] = fold.store.bars(MINUTES)
+    assert (row["open"], row["high"], row["close"], row["revision"], row["ticks"]) == (10.0, 12.0, 11.0, 1, 3)
+    day = row["session_date"]
+    assert (changes.ticks, changes.late_ticks, changes.corrected) == (
+        {(COIN, day): 1},
+        {(COIN, day): 1},
+        {(COIN, day): 1},
+    )
+    replaced = {change.key.timeframe: change.replaced["high"].tolist() for change in changes.series}
+    assert replaced["1m"] == [11.0]
+    assert replaced["5m"] == [], "what only forms has no revisions"
+
+
+def test_a_correction_with_the_same_content_makes_no_revision() -> None:
+    fold = Fold()
+    fold.step([bar(0, 10.0), clock(1)])
+    changes = fold.step([bar(0, 10.0)])
+    assert changes.corrected == {}
+    assert fold.store.bars(MINUTES)[0]["revision"] == 0
+
+
+def test_a_correction_changes_every_indicator_after_it() -> None:
+    fold = Fold()
+    fold.step([*(bar(k, 100 + (k * 7 % 13)) for k in range(300)), clock(400)])
+    names = ("ema_26", "sma_20", "rsi_14")
+    before = {name: np.array(fold.store.values(MINUTES, name)) for name in names}
+    ts = DAY_OPEN + 40 * MINUTE_MS
+    fold.step([BarEvent(COIN, "1m", MONDAY, ts, (150, 150, 150, 150, 1), ts + 90 * MINUTE_MS)])
+    after = {name: np.array(fold.store.values(MINUTES, name)) for name in names}
+    changed = {name: np.flatnonzero((before[name] != after[name]) & ~np.isnan(after[name])).tolist() for name in names}
+    assert changed["sma_20"] == list(range(40, 60))
+    assert changed["ema_26"][0] == changed["rsi_14"][0] == 40
+    assert changed["ema_26"][-1] == 299, "an exponential average forgets nothing"
+    assert wrong_indicators(fold.store) == ""
+
+
+def test_what_a_correction_does_not_change_is_not_written_again() -> None:
+    fold = Fold()
+    fold.step([*(bar(k, 100.0 + k) for k in range(60)), clock(100)])
+    changes = fold.step([bar(59, 100.0 + 59)])
+    rows = {change.key.timeframe: len(change.rows) for change in changes.series}
+    assert rows.get("1m", 0) <= 1
+
+
+def history(count: int) -> list[Event]:
+    """Minutes of the provider before Monday, oldest first: enough that a short memory forgets most."""
+    friday = open_ms(COIN, FRIDAY)
+    rng = np.random.default_rng(7)
+    prices = (10_000 + np.cumsum(rng.integers(-9, 10, count))) / 100
+    return [
+        BarEvent(COIN, "1m", FRIDAY, ts, (price, price + 1, price - 1, price, 3.0), ts + 10 * MINUTE_MS)
+        for ts, price in zip((friday + k * MINUTE_MS for k in range(count)), prices.tolist(), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("keep", [1, 10, 150])
+def test_old_corrections_are_worked_off_from_what_is_read_back(monkeypatch: pytest.MonkeyPatch, keep: int) -> None:
+    #   minutes 0 ......................................... 699
+    #   corrected     ^120             ^433 (missing: comes)    ^698   one batch each, memory trimmed in between
+    minutes = history(700)
+    later: list[Event] = []
+    for k, price in ((433, 101.0), (120, 99.5), (698, 90.0)):
+        known = minutes[k]
+        assert isinstance(known, BarEvent)
+        later.append(BarEvent(COIN, "1m", FRIDAY, known.ts, (price,) * 4 + (9.0,), known.fetched_ms + MINUTE_MS))
+    batches: list[list[Event]] = [[*minutes[:433], *minutes[434:], clock(0)], *([event] for event in later)]
+    folds = []
+    for rows in (10_000, keep):
+        monkeypatch.setattr(book, "KEEP_ROWS", rows)
+        folds.append(fold := Fold())
+        for batch in batches:
+            fold.step(batch)
+    assert difference(folds[0].store, folds[1].store) == ""
+    assert wrong_indicators(folds[1].store) == ""
+    assert folds[1].book.series[MINUTES].size < 700, "the short memory did forget"
+    assert folds[1].store.reads > folds[0].store.reads
+
+
+def test_a_restart_with_more_forming_bars_than_memory_closes_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backfill before the first clock: nothing of ours can close, and then the driver dies."""
+    monkeypatch.setattr(book, "KEEP_ROWS", 5)
+    five = SeriesKey(COIN, "5m", "regular")
+    fold = Fold()
+    fold.step(history(300))
+    assert set(flags(fold, five)) == {(False, False)}
+    fold.restart()
+    fold.step([clock(0, 0), clock(0, 1)])
+    assert set(flags(fold, five)) == {(True, True)}
+    assert wrong_indicators(fold.store) == ""
+
+
+def test_a_tick_after_a_restart_finds_the_state_of_a_bar_that_is_still_forming() -> None:
+    #   minute ... 29 | 30 (ticks, not closed) | 31 ticks     restart     31 one more tick, no clock
+    fold = Fold()
+    fold.step([*(bar(k, 100.0 + k) for k in range(30)), clock(30)])
+    fold.step([tick(30, 131.0), tick(31, 132.0)])
+    fold.restart()
+    fold.step([tick(31.5, 129.0)])
+    assert flags(fold)[-2:] == [(False, False), (False, False)]
+    assert closes(fold)[-2:] == [131.0, 129.0]
+    assert wrong_indicators(fold.store) == ""
+
+
+def test_minutes_before_the_first_session_replace_the_providers_bars_of_it() -> None:
+    #            Friday            Monday                       Tuesday
+    #   1m                         14:30, 14:31 at 11            (live since Monday)
+    #   5m                         14:30 at 50, from the provider: our minutes may have begun too late for it, so it stands
+    #   1m       14:30 at 9        now Monday is covered from its start: our roll-up
+    five = SeriesKey("AAPL", "5m", "regular")
+
+    def minute(day_open: int, close: float, day: object) -> BarEvent:
+        return BarEvent("AAPL", "1m", day, day_open, (close,) * 4 + (1.0,), day_open + 10 * MINUTE_MS)  # type: ignore[arg-type]
+
+    fold = Fold()
+    fold.step([TickEvent("AAPL", NEW_YORK, 11.0), TickEvent("AAPL", NEW_YORK + MINUTE_MS, 11.0)])
+    fold.step([BarEvent("AAPL", "5m", MONDAY, NEW_YORK, (50,) * 4 + (1.0,), NEW_YORK + 10 * MINUTE_MS)])
+    tuesday = open_ms("AAPL", TUESDAY)
+    fold.step([minute(tuesday, 12.0, TUESDAY), ClockEvent(tuesday, 0)])
+    fold.step([BarEvent("AAPL", "5m", TUESDAY, tuesday, (60,) * 4 + (1.0,), tuesday + 10 * MINUTE_MS)])
+    assert closes(fold, five) == [50.0, 12.0]
+    fold.step([minute(open_ms("AAPL", FRIDAY), 9.0, FRIDAY)])
+    assert closes(fold, five) == [9.0, 11.0, 12.0]
+
+
+def test_a_providers_day_stands_over_our_minutes_and_counts_our_ticks() -> None:
+    day = SeriesKey(COIN, "1d", "regular")
+    one_day = BarEvent(COIN, "1d", MONDAY, DAY_OPEN, (5, 20, 4, 6, 1000.0), DAY_OPEN + 2 * 1440 * MINUTE_MS)
+    for order in ([one_day, tick(0, 10.0), tick(1, 11.0)], [tick(0, 10.0), tick(1, 11.0), one_day]):
+        fold = Fold()
+        for event in order:
+            fold.step([event])
+        fold.step([clock(1440 * 3, 0), clock(1440 * 3, 1)])
+        [row] = fold.store.bars(day)
+        assert (row["open"], row["high"], row["low"], row["close"], row["volume"], row["ticks"]) == (
+            5,
+            20,
+            4,
+            6,
+            1000,
+            2,
+        )
+
+
+def test_volume_is_counted_anew_when_a_minute_comes_in_between() -> None:
+    #   minute    0              1 (the provider's, later)    2
+    #   dv        100 at 0:59                                 160 at 2:05 .. 170     66 s: 2 goes on from 0
+    #                            [a bar, volume 40]                                  then from its own first tick
+    fold = Fold()
+    fold.step([tick(0.99, 10.0, 100), tick(2.08, 10.0, 160), tick(2.5, 10.0, 170)])
+    assert [row["volume"] for row in fold.store.bars(MINUTES)] == [100.0, 70.0]
+    fold.step([bar(1, 10.0, 40.0)])
+    assert [row["volume"] for row in fold.store.bars(MINUTES)] == [100.0, 40.0, 10.0]
+
+
+def test_extended_hours_are_bars_of_their_own_without_indicators() -> None:
+    fold = Fold()
+    fold.step([TickEvent("AAPL", NEW_YORK - 3_600_000, 9.0, session="ext"), tick(0, 10.0, symbol="AAPL")])
+    fold.step([ClockEvent(NEW_YORK + 10 * MINUTE_MS, 0)])
+    ext = SeriesKey("AAPL", "1m", "ext")
+    assert (closes(fold, ext), flags(fold, ext)) == ([9.0], [(True, True)])
+    assert np.isnan(fold.store.values(ext, "change")).all()
+    assert closes(fold, SeriesKey("AAPL", "1m", "regular")) == [10.0]
+    assert {key.timeframe for key in fold.store.rows if key.session == "ext"} == {"1m"}
+
+
+@pytest.mark.parametrize(("advance_ms", "expected"), [(999, [10.0]), (1_000, [11.0])])
+def test_what_only_forms_is_rolled_up_once_a_second(advance_ms: int, expected: Sequence[float]) -> None:
+    fold = Fold()
+    fold.step([tick(0, 10.0), clock(0.01)])
+    fold.step([tick(0.02, 11.0), clock(0.01 + advance_ms / MINUTE_MS)])
+    assert closes(fold) == [11.0]
+    assert closes(fold, SeriesKey(COIN, "5m", "regular")) == expected
+
+
+def test_an_edit_of_the_kernel_recomputes_every_stored_row_and_says_which_changed() -> None:
+    fold = Fold()
+    fold.step([*(bar(k, 100.0 + k) for k in range(50)), clock(100)])
+    for ts in sorted(fold.store.rows[MINUTES])[10:20]:
+        fold.store.rows[MINUTES][ts][2][indicators.VALUES.index("change")] = 777.0
+    fold.restart()
+    change = fold.book.recompute_all(MINUTES)
+    assert change is not None
+    assert ((change.rows["ts"] - DAY_OPEN) // MINUTE_MS).tolist() == list(range(10, 20))
+    assert set(change.values[:, indicators.VALUES.index("change")].tolist()) == {1.0}
+
+
+def test_ticks_of_two_days_are_counted_by_their_session() -> None:
+    fold = Fold()
+    changes = fold.step([tick(-0.5, 10.0), tick(0.5, 10.0), tick(0.6, 10.0)])
+    [monday] = {row["session_date"] for row in fold.store.bars(MINUTES) if row["ts"] == DAY_OPEN}
+    assert changes.ticks == {(COIN, monday - 1): 1, (COIN, monday): 2}
