@@ -8,9 +8,7 @@ from tests.stream.rig import Rig
 
 
 @pytest.fixture
-def stream(
-    postgres: Database, kafka: str, topics: Callable[[str], str], spark_env: dict[str, str]
-) -> Iterator[Rig]:
+def stream(postgres: Database, kafka: str, topics: Callable[[str], str], spark_env: dict[str, str]) -> Iterator[Rig]:
     """A stream that is not started yet, with AAPL and MSFT trading around the clock."""
     with rigs.rig(postgres, kafka, topics("stream"), spark_env) as under_test:
         for symbol in ("AAPL", "MSFT"):

@@ -104,9 +104,8 @@ class Rig:
 
         try:
             until(is_drained, "the ledger at the log's end", limit_s)
-        except AssertionError:
-            print(self.log.read_text()[-6000:])
-            raise
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the job's log ends:\n{self.log.read_text()[-6000:]}") from error
 
     def ask(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         connection = psycopg2.connect(self.database.admin)

@@ -66,9 +66,10 @@ def test_ticks_become_bars_that_close_by_the_clock_and_are_corrected_by_the_prov
         (10.0, 10.6, 9.9, 9.9, 185.0, 3, True, True, 1),
         (10.1, 10.1, 10.1, 10.1, 20.0, 1, True, False, 0),
     ]
-    assert stream.ask("SELECT revision, high, volume, superseded_at >= updated_at FROM v1.bar_revisions WHERE timeframe = '1m'") == [
-        (0, 10.5, 80.0, True)
-    ]
+    revisions = (
+        "SELECT revision, high, volume, superseded_at >= updated_at FROM v1.bar_revisions WHERE timeframe = '1m'"
+    )
+    assert stream.ask(revisions) == [(0, 10.5, 80.0, True)]
     assert stream.ask("SELECT high, volume, ticks FROM v1.bars WHERE timeframe = '1d'") == [(10.6, 205.0, 4)]
     assert stream.ask("SELECT ticks, late, corrected FROM v1.quality WHERE symbol = 'AAPL'") == [(4, 0, 1)]
 
