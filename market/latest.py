@@ -1,7 +1,7 @@
 """The newest price of a symbol, and what the day looks like around it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,13 +64,16 @@ def latest_from_tick(known: Latest | None, quote: Quote, daily: Rows) -> Latest 
 
 
 def latest_from_bar(known: Latest | None, symbol: str, minutes: Rows, daily: Rows) -> Latest | None:
-    """The row after a provider's minutes, None when ticks are newer: a closed market still has a last price."""
+    """The row after a provider's bars, None when there is no price: a closed market still has a last one.
+
+    Where ticks are newer, their price stays; what is told around it follows the bars, which may come long after the last tick.
+    """
     rows = minutes if len(minutes) else daily
     if not len(rows):
         return None
     row = rows[-1]
     if known is not None and row["event_ms"] - known.event_ms <= QUIET_MS:
-        return None
+        return surrounded(known, daily)
     day = int(row["session_date"])
     today = _day(daily, day)
     return Latest(
@@ -84,6 +87,19 @@ def latest_from_bar(known: Latest | None, symbol: str, minutes: Rows, daily: Row
         day_volume=_volume(today),
         event_ms=int(row["event_ms"]),
         received_ms=int(row["received_ms"]),
+    )
+
+
+def surrounded(known: Latest, daily: Rows) -> Latest:
+    """The row with what our daily bars say of its session."""
+    today = _day(daily, known.session_date)
+    volumes = [volume for volume in (known.day_volume, _volume(today)) if volume is not None]
+    return replace(
+        known,
+        previous_close=_previous_close(daily, known.session_date, known.previous_close),
+        day_high=_extreme(max, known.day_high, today, "high"),
+        day_low=_extreme(min, known.day_low, today, "low"),
+        day_volume=max(volumes, default=None),
     )
 
 

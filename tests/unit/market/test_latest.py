@@ -1,0 +1,132 @@
+"""The newest price: which of two is newer, and what stands around it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from market.bars import Rows, empty_rows, join
+from market.latest import QUIET_MS, Latest, Quote, latest_from_bar, latest_from_tick
+from tests.unit.market.worlds import MONDAY, BarEvent, ClockEvent, Fold, TickEvent, open_ms
+
+pytestmark = pytest.mark.unit
+
+T0 = 1_795_012_200_000
+TODAY = 20_775
+
+
+def quote(**changes: Any) -> Quote:
+    told = Quote("AAPL", 10.0, "regular", TODAY, T0, T0 + 40, 500, 11.0, 9.0, 8.0)
+    return replace(told, **changes)
+
+
+def day(session_date: int, high: float, low: float, close: float, volume: float = float("nan")) -> Rows:
+    row = empty_rows(1)
+    row["session_date"], row["high"], row["low"], row["close"], row["volume"] = session_date, high, low, close, volume
+    row["event_ms"] = T0 - 3_600_000
+    return row
+
+
+NO_DAYS = empty_rows(0)
+
+
+@pytest.mark.parametrize(
+    ("event_ms", "price", "is_newer"),
+    [(T0 + 1, 1.0, True), (T0, 10.01, True), (T0, 10.0, False), (T0, 9.99, False), (T0 - 1, 99.0, False)],
+)
+def test_of_two_ticks_the_later_counts_and_at_the_same_time_the_higher(
+    event_ms: int, price: float, is_newer: bool
+) -> None:
+    known = latest_from_tick(None, quote(), NO_DAYS)
+    found = latest_from_tick(known, quote(event_ms=event_ms, price=price), NO_DAYS)
+    assert (found is not None) == is_newer
+
+
+def test_without_bars_the_provider_is_believed() -> None:
+    assert latest_from_tick(None, quote(), NO_DAYS) == Latest(
+        "AAPL", 10.0, "regular", TODAY, 8.0, 11.0, 9.0, 500.0, T0, T0 + 40
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "daily", "expected"),
+    [
+        # (previous close, day high, day low, day volume); the provider said 8, 11, 9 and 500
+        ("the session before is ours", [day(TODAY - 1, 9, 7, 7.5)], (7.5, 11.0, 9.0, 500.0)),
+        ("a weekend lies before", [day(TODAY - 3, 9, 7, 7.25)], (7.25, 11.0, 9.0, 500.0)),
+        ("today is wider than the provider says", [day(TODAY, 12, 8.5, 10, 400)], (8.0, 12.0, 8.5, 500.0)),
+        ("today is narrower", [day(TODAY, 10, 10, 10)], (8.0, 11.0, 9.0, 500.0)),
+        ("tomorrow is there already", [day(TODAY - 1, 9, 7, 7.5), day(TODAY + 1, 99, 1, 50)], (7.5, 11.0, 9.0, 500.0)),
+    ],
+)
+def test_our_daily_bars_rule_over_what_the_provider_says(
+    what: str, daily: list[Rows], expected: tuple[float, float, float, float]
+) -> None:
+    found = latest_from_tick(None, quote(), join(daily))
+    assert found is not None
+    assert (found.previous_close, found.day_high, found.day_low, found.day_volume) == expected
+
+
+def test_a_quote_without_anything_beside_its_price() -> None:
+    bare = quote(day_volume=None, day_high=None, day_low=None, previous_close=None)
+    found = latest_from_tick(None, bare, NO_DAYS)
+    assert found is not None
+    assert (found.previous_close, found.day_high, found.day_low, found.day_volume) == (None, None, None, None)
+    found = latest_from_tick(None, bare, day(TODAY, 12, 8, 9, 77))
+    assert found is not None
+    assert (found.day_high, found.day_low, found.day_volume) == (12, 8, 77)
+
+
+def minute(event_ms: int, close: float) -> Rows:
+    row = empty_rows(1)
+    row["event_ms"], row["close"], row["session_date"] = event_ms, close, TODAY
+    return row
+
+
+@pytest.mark.parametrize(("later_ms", "price"), [(QUIET_MS, 10.0), (QUIET_MS + 1, 20.0), (-1, 10.0)])
+def test_a_providers_minute_is_the_latest_price_when_ticks_were_silent_for_a_minute(
+    later_ms: int, price: float
+) -> None:
+    known = latest_from_tick(None, quote(), NO_DAYS)
+    found = latest_from_bar(known, "AAPL", minute(T0 + later_ms, 20.0), NO_DAYS)
+    assert found is not None
+    assert found.price == price
+
+
+def test_a_symbol_with_days_alone_has_the_last_days_close() -> None:
+    found = latest_from_bar(
+        None, "AAPL", empty_rows(0), join([day(TODAY - 1, 9, 7, 7.5, 50), day(TODAY, 12, 8, 9, 70)])
+    )
+    assert found is not None
+    assert (found.price, found.previous_close, found.day_high, found.day_volume, found.session) == (
+        9,
+        7.5,
+        12,
+        70,
+        "regular",
+    )
+    assert latest_from_bar(None, "AAPL", empty_rows(0), NO_DAYS) is None
+
+
+def test_days_that_come_after_the_last_tick_still_tell_its_previous_close() -> None:
+    """A first start on a Sunday: the last price is known before the daily history is."""
+    known = latest_from_bar(None, "AAPL", minute(T0, 10.0), NO_DAYS)
+    assert known is not None
+    assert known.previous_close is None
+    found = latest_from_bar(
+        known, "AAPL", minute(T0, 10.0), join([day(TODAY - 1, 9, 7, 7.5), day(TODAY, 12, 8, 9, 70)])
+    )
+    assert found == replace(known, previous_close=7.5, day_high=12, day_low=8, day_volume=70)
+
+
+def test_the_fold_moves_the_latest_price_and_writes_it_only_when_it_moved() -> None:
+    start = open_ms("AAPL", MONDAY)
+    fold = Fold()
+    first, second = TickEvent("AAPL", start, 10.0), TickEvent("AAPL", start + 5, 11.0)
+    assert [row.price for row in fold.step([first, second]).latest] == [11.0]
+    assert fold.step([first]).latest == []
+    assert fold.step([ClockEvent(start + 60_000, 0)]).latest == []
+    late = BarEvent("AAPL", "1m", MONDAY, start + 600_000, (12, 12, 12, 12, 1), start + 900_000)
+    assert [row.price for row in fold.step([late]).latest] == [12.0]
+    assert np.isclose(fold.book.latest["AAPL"].event_ms, start + 660_000)
