@@ -8,6 +8,8 @@ from stack.home import REPO
 from stack.platform import DROPPED
 
 PARTS = ("unit", "stream", "platform")
+# Unit tests share nothing and are spread over the cores; the others share servers and a machine's ports.
+SPREAD = {"unit": ["--numprocesses", "auto", "--dist", "loadscope"]}
 
 
 def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
@@ -24,7 +26,7 @@ def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
         if not (REPO / folder).is_dir():
             continue
         selection = [] if long else ["-m", "not long"]
-        command = [sys.executable, "-m", "pytest", folder, *selection, *extra]
+        command = [sys.executable, "-m", "pytest", folder, *selection, *SPREAD.get(part, []), *extra]
         codes.append(subprocess.run(command, check=False, cwd=REPO, env=variables).returncode)
         if codes[-1] not in (0, nothing_collected):
             return codes[-1]

@@ -29,10 +29,9 @@ def retrieve(java: Java, ivy_file: Path, conf: str, into: Path, work: Path, *opt
     knows no company CA, the other way round).
     """
     ivy_jar = next((pyspark_folder() / "jars").glob("ivy-*.jar"))
-    made = make_truststore(work / "truststore.p12")
-    stores: list[list[str]] = [made, []] if java.is_bundled else [[], made]
     said = ""
-    for trust in stores:
+    for is_made in (True, False) if java.is_bundled else (False, True):
+        trust = make_truststore(work / "truststore.p12") if is_made else []
         command = [java.program, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *trust, *proxy_options(os.environ)]
         command += ["-cp", str(ivy_jar), "org.apache.ivy.Main", "-cache", str(work / "cache"), "-ivy", str(ivy_file)]
         command += ["-confs", conf, "-types", "jar", "bundle", "-retrieve", str(into / RETRIEVE), *options]

@@ -46,12 +46,12 @@ def make_truststore(path: Path) -> list[str]:
 
 def load(pem: str) -> list[x509.Certificate]:
     """The certificates of a bundle. One that cannot be parsed is left out: it could vouch for nobody anyway."""
+    # Old roots with a zero serial number are in every bundle. Filters are the process's: a scoped one would race.
+    warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, message="Parsed a serial number")
     found = []
     for block in re.findall(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", pem, re.DOTALL):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            try:
-                found.append(x509.load_pem_x509_certificate(block.encode()))
-            except ValueError:
-                continue
+        try:
+            found.append(x509.load_pem_x509_certificate(block.encode()))
+        except ValueError:
+            continue
     return found
