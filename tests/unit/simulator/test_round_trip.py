@@ -133,7 +133,7 @@ def clients(exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> dic
         )
     found = {}
     for library, client in running.items():
-        out, err = client.communicate(timeout=60)
+        out, err = client.communicate(timeout=180)
         assert client.returncode == 0, err
         found[library] = json.loads(out.splitlines()[-1])
     return found
