@@ -10,6 +10,7 @@ from stack.ports import HOST
 
 USER = "admin"
 DATABASE = "airflow"
+NICENESS = 10
 HEALTH_PATH = "/api/v2/monitor/health"
 
 

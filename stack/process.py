@@ -39,5 +39,7 @@ class ProcessSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_whole_group: bool = False
     stop_limit_s: float = 10.0
+    # Above 0 it gives way to the others when processors are short.
+    niceness: int = 0
     # Unwell for this long after having been well means hung: it is killed and started again. None: never.
     hung_after_s: float | None = 120.0

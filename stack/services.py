@@ -172,6 +172,8 @@ def airflow_processes(platform: Platform) -> list[ProcessSpec]:
             log=log_of(platform, name),
             probe=probe,
             cwd=REPO,
+            # Schedules and backfills must not slow the live path, nor a start.
+            niceness=airflow.NICENESS,
             stop_limit_s=8.0,
         )
         for name, arguments, probe in parts

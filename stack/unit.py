@@ -126,6 +126,8 @@ class Unit:
         except OSError as error:
             return f"could not be started: {error.strerror} ({error.filename})"
         self.pid, self.created = process.pid, created_at(process.pid)
+        if self.spec.niceness:
+            give_way(process.pid, self.spec.niceness)
         await self.on_start()
         log.info("process started", process=self.spec.name, pid=process.pid)
         exited = asyncio.create_task(process.wait())
@@ -206,6 +208,12 @@ def unwell_when_failing(spec: ProcessSpec) -> Health:
     except Exception as error:  # noqa: BLE001 (see above; it is logged and shown)
         log.warning("probe failed", process=spec.name, error=repr(error))
         return Health(False, "starting", f"the probe failed: {error!r}")
+
+
+def give_way(pid: int, niceness: int) -> None:
+    """Lowers the priority of a process and of all that it will start."""
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
 
 
 def created_at(pid: int) -> float:

@@ -179,7 +179,7 @@ class Start:
         """Airflow's own migrations."""
         with only_when_changed(self.home, "airflow", stamps.airflow(self.home)) as is_due:
             if is_due:
-                command = [str(PYTHON.parent / "airflow"), "db", "migrate"]
+                command = ["nice", f"-n{airflow.NICENESS}", str(PYTHON.parent / "airflow"), "db", "migrate"]
                 self.tool("airflow db migrate", command, self.platform.environment())
 
     def kafka(self) -> str | None:
