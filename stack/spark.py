@@ -37,6 +37,8 @@ def environment(java: Java, conf_dir: Path) -> dict[str, str]:
         "SPARK_HOME": str(pyspark_folder()),
         "SPARK_CONF_DIR": str(conf_dir),
         "SPARK_LOCAL_IP": "127.0.0.1",
+        # The small JVM that only writes the big one's command line.
+        "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
