@@ -9,6 +9,8 @@ from market.bars import Rows
 
 # A provider's minute replaces the newest tick only when the ticks have been silent for this long.
 QUIET_MS = 60_000
+# A daily bar older than this is not the session before: New Year in Shanghai and Tokyo's golden week close for less.
+LONGEST_CLOSURE_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,11 @@ def _day(daily: Rows, session_date: int) -> Rows | None:
 
 
 def _previous_close(daily: Rows, session_date: int, told: float | None) -> float | None:
+    """The close of the session before; what the provider told where ours is not stored yet, as while history still comes in."""
     index = int(np.searchsorted(daily["session_date"], session_date))
-    return float(daily["close"][index - 1]) if index else told
+    if index and session_date - int(daily["session_date"][index - 1]) <= LONGEST_CLOSURE_DAYS:
+        return float(daily["close"][index - 1])
+    return told
 
 
 def _extreme(choose: Callable[[list[float]], float], told: float | None, today: Rows | None, name: str) -> float | None:

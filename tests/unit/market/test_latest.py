@@ -130,3 +130,9 @@ def test_the_fold_moves_the_latest_price_and_writes_it_only_when_it_moved() -> N
     late = BarEvent("AAPL", "1m", MONDAY, start + 600_000, (12, 12, 12, 12, 1), start + 900_000)
     assert [row.price for row in fold.step([late]).latest] == [12.0]
     assert np.isclose(fold.book.latest["AAPL"].event_ms, start + 660_000)
+
+
+def test_a_close_of_years_ago_is_not_the_previous_close() -> None:
+    moved = latest_from_tick(None, quote(), day(TODAY - 5_000, 6, 4, 5.0))
+    assert moved is not None
+    assert moved.previous_close == 8.0
