@@ -47,7 +47,8 @@ def read_lock(path: Path = LOCK) -> list[Jar]:
     for line in path.read_text().splitlines():
         if line and not line.startswith("#"):
             conf, coordinates, digest = line.split()
-            jars.append(Jar(conf, *coordinates.split(":"), digest.removeprefix("sha256:")))
+            organisation, name, revision = coordinates.split(":")
+            jars.append(Jar(conf, organisation, name, revision, digest.removeprefix("sha256:")))
     return jars
 
 

@@ -50,7 +50,9 @@ def in_sessions(home: Home) -> list[psutil.Process]:
     except (OSError, ValueError):
         return []
     found = []
-    for process in psutil.process_iter(["create_time"]):
+    for process in psutil.process_iter(["create_time", "status"]):
+        if process.info["status"] == psutil.STATUS_ZOMBIE:
+            continue  # over, and only waits to be counted by whoever adopted it
         try:
             session = os.getsid(process.pid)
         except OSError:

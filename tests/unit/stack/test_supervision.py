@@ -170,6 +170,17 @@ def test_what_hid_its_mark_is_found_by_its_session(tmp_path: Path) -> None:
         process.wait()
 
 
+def test_what_is_dead_but_not_yet_reaped_is_no_leftover(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run.mkdir()
+    process = psutil.Popen([sys.executable, "-S", "-c", ""], start_new_session=True)
+    created = process.create_time()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    leftovers.record(home, {"one": (process.pid, created)})
+    assert leftovers.in_sessions(home) == []
+    process.wait()
+
+
 def test_backoff_doubles_up_to_its_limit() -> None:
     assert [backoff_s(n) for n in range(1, 5)] == [0.5, 1.0, 2.0, 4.0]
     assert backoff_s(50) == LONGEST_BACKOFF_S
