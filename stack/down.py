@@ -26,6 +26,8 @@ def down(home: Home) -> str:
         if time.monotonic() > limit:
             raise StackError(Exit.FAILED, f"the supervisor does not end: look at {home.logs / 'supervisor.log'}")
         time.sleep(0.05)
+    # A task that Airflow had just begun may outlive the scheduler by a moment.
+    leftovers.clear(home)
     return "everything is stopped"
 
 
