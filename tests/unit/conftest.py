@@ -7,7 +7,7 @@ COMMON = {
     "database": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("quick", max_examples=30, **COMMON)
+settings.register_profile("quick", max_examples=20, **COMMON)
 settings.register_profile("ci", parent=settings.get_profile("quick"), derandomize=True)
 settings.register_profile("long", max_examples=5000, **COMMON)
 if settings.get_current_profile_name() in ("default", "ci"):
