@@ -13,6 +13,9 @@ from dashboard.templating import direction, render
 SPARK_WIDTH, SPARK_HEIGHT = 120, 36
 """In units of the drawing, half a pixel each, so that whole numbers are fine enough."""
 
+# Tasks speak when they run, not all the time: a poll each minute, a backfill until it is done.
+TASK_PATIENCE_S = {"poll": 180.0, "backfill": 600.0}
+
 
 def rail(snapshot: Snapshot) -> str:
     return render(
@@ -93,7 +96,11 @@ def _quality(quality: Quality) -> dict[str, Any]:
 
 
 def _service(service: Service) -> dict[str, str]:
-    is_silent = service.age_s > SILENT_S
-    level = "stale" if is_silent or service.state == "stopped" else "live" if service.state == "ok" else "slow"
-    state = f"silent for {formats.age(service.age_s)}" if is_silent else service.state
+    patience_s = TASK_PATIENCE_S.get(service.name, SILENT_S)
+    if service.name in TASK_PATIENCE_S and service.state == "stopped":
+        level, state = "live", f"done {formats.age(service.age_s)} ago"
+    elif service.age_s > patience_s:
+        level, state = "stale", f"silent for {formats.age(service.age_s)}"
+    else:
+        level, state = {"ok": "live", "stopped": "stale"}.get(service.state, "slow"), service.state
     return {"name": service.name, "state": state, "level": level, "detail": service.detail}
