@@ -6,11 +6,12 @@ Neither is enough alone: a program that sets its own title overwrites its enviro
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
 
 from stack.files import write_atomic
-from stack.home import Home
+from stack.home import REPO, Home
 from stack.postgres import running_pid
 from stack.process import HOME_MARK, PROCESS_MARK
 
@@ -44,24 +45,37 @@ def record(home: Home, processes: Mapping[str, tuple[int, float]]) -> None:
 
 
 def in_sessions(home: Home) -> list[psutil.Process]:
-    """What lives in the sessions that the supervisor of this home led. A pid that was given away since is not ours."""
+    """What lives in the sessions that the supervisor of this home led."""
     try:
         led: dict[int, float] = dict(json.loads((home.run / RECORD).read_text()).values())
     except (OSError, ValueError):
         return []
     found = []
-    for process in psutil.process_iter(["create_time", "status"]):
-        if process.info["status"] == psutil.STATUS_ZOMBIE:
-            continue  # over, and only waits to be counted by whoever adopted it
+    for process in psutil.process_iter(["status"]):
         try:
             session = os.getsid(process.pid)
-        except OSError:
-            continue
-        created = process.info["create_time"]
-        is_leader = process.pid == session
-        if session in led and (abs(created - led[session]) < 1 if is_leader else created >= led[session] - 1):
-            found.append(process)
+            if (
+                session in led
+                and process.info["status"] != psutil.STATUS_ZOMBIE
+                and is_ours(process, session, led[session], home)
+            ):
+                found.append(process)
+        except (OSError, psutil.Error):
+            continue  # gone meanwhile
     return found
+
+
+def is_ours(process: psutil.Process, session: int, led_since: float, home: Home) -> bool:
+    """Whether a session's number still means our session: numbers are given away again, and quickly on a busy machine.
+
+    While the session's leader lives, its time of birth decides. Once it is dead, only what works in our folders is ours.
+    """
+    if psutil.pid_exists(session):
+        return abs(psutil.Process(session).create_time() - led_since) < 1
+    if process.create_time() < led_since - 1:
+        return False
+    place = Path(process.cwd())
+    return place == REPO or place.is_relative_to(home.path)
 
 
 def of_home(home: Home) -> list[psutil.Process]:
@@ -89,4 +103,10 @@ def clear(home: Home) -> int:
         except psutil.Error:
             continue
     psutil.wait_procs(alive, timeout=GRACE_S)
+    forget(home)
     return len(left)
+
+
+def forget(home: Home) -> None:
+    """Drops the record when nothing of it is left, so that its numbers can never mean somebody else."""
+    (home.run / RECORD).unlink(missing_ok=True)

@@ -38,6 +38,13 @@ def spec(tmp_path: Path, code: str, probe: Callable[[], Health] = lambda: WELL, 
     )
 
 
+def wait_for(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    limit = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.01)
+
+
 async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
     limit = time.monotonic() + limit_s
     while not condition():
@@ -168,6 +175,43 @@ def test_what_hid_its_mark_is_found_by_its_session(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_session_number_that_was_given_away_means_nobody_of_ours(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run.mkdir()
+    stranger = psutil.Popen(
+        [sys.executable, "-S", "-c", WITH_CHILD.replace("start_new_session=True", "")], start_new_session=True, cwd="/"
+    )
+    try:
+        wait_for(lambda: len(stranger.children()) == 1)
+        leftovers.record(home, {"one": (stranger.pid, stranger.create_time() - 1000)})
+        assert leftovers.in_sessions(home) == []  # neither the new leader nor its child
+        child = stranger.children()[0]
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert os.getsid(child.pid) == stranger.pid
+    assert leftovers.in_sessions(home) == []  # its orphan does not work in our folders
+    child.kill()
+
+
+def test_an_orphan_in_a_session_of_ours_that_works_in_our_folder_is_a_leftover(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run.mkdir()
+    leader = psutil.Popen(
+        [sys.executable, "-S", "-c", WITH_CHILD.replace("start_new_session=True", "")],
+        start_new_session=True,
+        cwd=tmp_path,
+    )
+    wait_for(lambda: len(leader.children()) == 1)
+    child = leader.children()[0]
+    leftovers.record(home, {"one": (leader.pid, leader.create_time())})
+    leader.kill()
+    leader.wait()
+    assert [found.pid for found in leftovers.in_sessions(home)] == [child.pid]
+    assert leftovers.clear(home) == 1
+    assert not (home.run / leftovers.RECORD).exists()
 
 
 def test_what_is_dead_but_not_yet_reaped_is_no_leftover(tmp_path: Path) -> None:
