@@ -140,6 +140,7 @@ class Unit:
             await self._end(process, exited)
         stop.cancel()
         await asyncio.to_thread(clear_group, self.spec, process.pid)
+        self.pid = None  # the number may be somebody else's from here on
         code = exited.result()
         log.info("process gone", process=self.spec.name, how=ending(code))
         words = await asyncio.to_thread(last_words, self.spec.log)
