@@ -134,7 +134,6 @@ class Supervisor:
         server.close()
         (self.home.run / SOCKET).unlink(missing_ok=True)
         (self.home.run / PID_FILE).unlink(missing_ok=True)
-        leftovers.forget(self.home)
         log.info("supervisor ends")
 
 
