@@ -13,7 +13,7 @@ from stack.errors import StackError
 from stack.home import Home
 from stack.java import find_java
 from stack.platform import Platform
-from stack.ports import PREFERRED, Reservation
+from stack.ports import PREFERRED, Claims
 from stack.postgres import open_server
 from stack.truststore import system_bundle
 
@@ -114,8 +114,8 @@ def running(home: Home) -> Iterator[Finding]:
         f"not running; {len(left)} processes are left of it: `candlestream down` ends them" if left else "not running"
     )
     yield Finding(not left, "supervisor", told)
-    reservation = Reservation()
+    claims = Claims()
     ports = Platform(home, kept).ports if kept and kept.ports else PREFERRED
-    taken = [f"{name} {port}" for name, port in ports.items() if not reservation.take(name, port)]
-    reservation.release()
+    taken = [f"{name} {port}" for name, port in ports.items() if not claims.take(port)]
+    claims.release()
     yield Finding(True, "ports", f"taken: {', '.join(taken)}; `up` moves these" if taken else "all free")

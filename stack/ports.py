@@ -1,6 +1,7 @@
 """TCP ports on 127.0.0.1: the preferred ones, moved when taken, then kept in the home's state."""
 
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 
 from stack.errors import Exit, StackError
@@ -23,47 +24,47 @@ PREFERRED = {
 SEARCH = 400
 
 
-class Reservation:
-    """Ports held by listening sockets, so that another first `up` at the same time chooses others.
+class Claims:
+    """Ports that are ours, even while their service has not come as far as listening: another platform passes them over.
 
-    Release a port right before its service starts.
+    A claim is a name in the kernel's abstract socket namespace: it goes with the process that holds it, whatever ends that.
+    Other programs know nothing of claims; for them a port is tried by listening on it for an instant.
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, socket.socket] = {}
+        self._held: dict[int, socket.socket] = {}
 
-    def take(self, name: str, port: int) -> bool:
-        """Binds `port`; False when somebody has it. Port 0 takes any free one."""
-        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        # As servers bind: connections of our own last run that linger are no obstacle, somebody who listens is.
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    def take(self, port: int) -> bool:
+        """Claims a port; False when somebody claims it or listens there."""
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            holder.bind((HOST, port))
-            holder.listen(1)
+            if sys.platform == "linux":
+                claim.bind(f"\0candlestream-port-{port}")
+            with socket.socket() as trial:
+                # As servers bind: connections of our own last run that linger are no obstacle.
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind((HOST, port))
+                trial.listen(1)
         except OSError:
-            holder.close()
+            claim.close()
             return False
-        self._held[name] = holder
+        self._held[port] = claim
         return True
 
-    def port(self, name: str) -> int:
-        return int(self._held[name].getsockname()[1])
-
-    def release(self, names: Iterable[str] | None = None) -> None:
-        for name in list(self._held) if names is None else names:
-            holder = self._held.pop(name, None)
-            if holder is not None:
-                holder.close()
+    def release(self) -> None:
+        for claim in self._held.values():
+            claim.close()
+        self._held.clear()
 
 
-def choose(names: Iterable[str], kept: Mapping[str, int], reservation: Reservation) -> dict[str, int]:
+def choose(names: Iterable[str], kept: Mapping[str, int], claims: Claims) -> dict[str, int]:
     """A free port for each name: the one kept from last time, else the preferred, else the next free one above it."""
     chosen: dict[str, int] = {}
     for name in names:
         preferred = PREFERRED[name]
         candidates = [kept.get(name, preferred), *range(preferred, preferred + SEARCH)]
         taken = set(chosen.values())
-        port = next((p for p in candidates if p not in taken and reservation.take(name, p)), None)
+        port = next((p for p in candidates if p not in taken and claims.take(p)), None)
         if port is None:
             last = preferred + SEARCH - 1
             raise StackError(Exit.PORT, f"no free port for {name} between {preferred} and {last}: end what holds them")
@@ -73,8 +74,6 @@ def choose(names: Iterable[str], kept: Mapping[str, int], reservation: Reservati
 
 def free_port() -> int:
     """Any free port, for tests and benchmarks."""
-    reservation = Reservation()
-    reservation.take("any", 0)
-    port = reservation.port("any")
-    reservation.release()
-    return port
+    with socket.socket() as trial:
+        trial.bind((HOST, 0))
+        return int(trial.getsockname()[1])

@@ -13,12 +13,13 @@ from typing import Any
 
 import structlog
 
-from stack import leftovers, logfiles
+from stack import leftovers, logfiles, state
 from stack.control import PID_FILE, SOCKET, encode, socket_path
 from stack.errors import StackError
 from stack.files import write_atomic
 from stack.home import Home
 from stack.platform import open_platform
+from stack.ports import PREFERRED, Claims, choose
 from stack.services import STOP_ORDER, all_processes
 from stack.unit import Unit
 
@@ -38,12 +39,14 @@ class Supervisor:
         self.units: dict[str, Unit] = {}
         self.ended = asyncio.Event()
         self.lock = asyncio.Lock()
+        self.claims = Claims()
         self.recording = asyncio.Lock()
         self.orders: dict[str, Order] = {
             "start": self.start,
             "stop": self.stop,
             "restart": self.restart,
             "status": self.status,
+            "ports": self.ports,
             "shutdown": self.shutdown,
         }
 
@@ -74,6 +77,15 @@ class Supervisor:
 
     async def status(self, _names: list[str]) -> dict[str, Any]:
         return {"pid": os.getpid(), "processes": {name: unit.account() for name, unit in self.units.items()}}
+
+    async def ports(self, _names: list[str]) -> dict[str, Any]:
+        """The home's ports, claimed for as long as this supervisor lives; chosen anew only while nothing runs on them."""
+        kept = await asyncio.to_thread(state.load, self.home)
+        ports = kept.ports if kept else {}
+        if set(ports) != set(PREFERRED) or not any(unit.pid for unit in self.units.values()):
+            self.claims.release()
+            ports = await asyncio.to_thread(choose, PREFERRED, ports, self.claims)
+        return {"ports": ports}
 
     async def shutdown(self, _names: list[str]) -> dict[str, Any]:
         await self.stop([])

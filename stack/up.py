@@ -20,7 +20,7 @@ from stack.java import find_java
 from stack.logfiles import last_words
 from stack.passwords import ADMIN_ROLE, secret, write_pgpass
 from stack.platform import PYTHON, Platform, open_platform
-from stack.ports import PREFERRED, Reservation, choose
+from stack.ports import PREFERRED
 from stack.source import decide
 from stack.stamps import only_when_changed
 from stack.state import Source, State
@@ -63,11 +63,7 @@ def up(home: Home, options: Options, console: Console) -> Candle:
         if spent_s:
             steps.began -= spent_s
             steps.done("environment", spent_s)
-        start = Start(home, options, steps)
-        try:
-            candle = start.run()
-        finally:
-            start.reservation.release()
+        candle = Start(home, options, steps).run()
         steps.save(home.logs / "up-steps.json")
         return candle
 
@@ -79,7 +75,6 @@ class Start:
         self.home = home
         self.options = options
         self.steps = steps
-        self.reservation = Reservation()
         self.began_wall_s = time.time()
         self.candle: Candle | None = None
         self._order = threading.Lock()
@@ -96,21 +91,19 @@ class Start:
             Step("java", (), self.java),
             Step("kafka jars", ("java",), lambda: self.jars("kafka")),
             Step("spark jars", ("java",), lambda: self.jars("spark")),
-            Step("postgres", (), self.postgres),
+            Step("postgres", ("java",), self.postgres),
             Step("schema", ("postgres",), self.schema),
             Step("airflow database", ("schema",), self.airflow_database),
             Step("kafka", ("kafka jars",), self.kafka),
             Step("topics", ("kafka",), self.topics),
-            Step("ingestion", ("schema", "topics", *simulated), lambda: self.service("ingestion", "ingestion_metrics")),
+            Step("ingestion", ("schema", "topics", *simulated), lambda: self.service("ingestion")),
             Step("spark", ("spark jars", "schema", "topics"), self.spark),
             Step("airflow", ("airflow database", "java"), self.airflow),
-            Step("dashboard", ("schema", "java"), lambda: self.service("dashboard", "dashboard")),
+            Step("dashboard", ("schema", "java"), lambda: self.service("dashboard")),
             Step("first candle", ("ingestion", "spark"), self.first_candle),
         ]
         if simulated:
-            steps.append(
-                Step("simulator", ("java",), lambda: self.service("simulator", "simulator", "simulator_metrics"))
-            )
+            steps.append(Step("simulator", ("java",), lambda: self.service("simulator")))
         self.steps.all(steps)
         if self.candle is None:
             raise StackError(Exit.NO_CANDLE, "no candle was looked for")
@@ -124,15 +117,9 @@ class Start:
         kept = state.load(self.home)
         source, reason = decide(kept, self.options.source)
         told = [reason] if kept is None else []
-        ports = dict(kept.ports) if kept else {}
-        if not self.running() or set(ports) != set(PREFERRED):
-            usual = PREFERRED | ports
-            ports = choose(PREFERRED, ports, self.reservation)
-            told += [
-                f"port {usual[name]} is taken: {name} is on {port}"
-                for name, port in ports.items()
-                if port != usual[name]
-            ]
+        usual = PREFERRED | (kept.ports if kept else {})
+        ports: dict[str, int] = control.call(self.home, "ports")["ports"]
+        told += [f"port {usual[n]} is taken: {n} is on {port}" for n, port in ports.items() if port != usual[n]]
         now = kept or State(source=source, source_reason=reason)
         changes = {
             "ports": ports,
@@ -148,9 +135,6 @@ class Start:
         airflow.write_passwords(self.home)
         return "\n".join(told) or None
 
-    def running(self) -> bool:
-        return any(process["pid"] for process in control.call(self.home, "status")["processes"].values())
-
     def java(self) -> str:
         java = find_java(self.home.java)
         found = {"java_home": java.home, "java_version": java.version, "java_is_bundled": java.is_bundled}
@@ -165,7 +149,7 @@ class Start:
         made = not server.is_made
         if made:
             server.initdb(ADMIN_ROLE, secret(self.home, ADMIN_ROLE))
-        self.service("postgres", "postgres")
+        self.service("postgres")
         return "made" if made else None
 
     def schema(self) -> None:
@@ -187,7 +171,7 @@ class Start:
         made = not node.is_made
         if made:
             node.format()
-        self.service("kafka", "kafka", "kafka_controller")
+        self.service("kafka")
         return "made" if made else None
 
     def topics(self) -> None:
@@ -197,10 +181,10 @@ class Start:
         platform = self.platform
         ui = {"spark.ui.port": str(platform.ports["spark_ui"])}
         spark.render_conf(self.home.conf / "spark", jars.paths(self.home, "spark"), self.home.spark, ui)
-        self.service("spark", "spark_ui", "spark_metrics")
+        self.service("spark")
 
     def airflow(self) -> None:
-        self.service("airflow", "airflow")
+        self.service("airflow")
 
     def first_candle(self) -> str:
         self.candle = wait_for_candle(self.platform, self.began_wall_s)
@@ -222,10 +206,9 @@ class Start:
         if done.returncode:
             raise StackError(Exit.SERVICE_FAILS, f"{name} failed: {last_words(log)} (log: {log})")
 
-    def service(self, name: str, *ports: str) -> None:
+    def service(self, name: str) -> None:
         """Starts a service and waits until it is well."""
         with self._order:
-            self.reservation.release(ports)
             control.call(self.home, "start", [name])
         limit = time.monotonic() + WELL_LIMIT_S
         while True:
