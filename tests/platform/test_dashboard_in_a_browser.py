@@ -268,8 +268,9 @@ def test_an_outage_is_a_sentence_and_heals(dashboard, postgres):
             cur.execute(f'ALTER DATABASE "{postgres.name}" ALLOW_CONNECTIONS false')
             cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'candlestream-dashboard'"
             cur.execute(cut)
-            page.wait_for_selector("[data-testid=stAlert]", timeout=20_000)
-            said = page.locator("[data-testid=stAlert]").first.inner_text()
+            # In one step: Streamlit puts the frame of an alert on the page before its words, and draws both anew at each refresh.
+            words = "() => document.querySelector('[data-testid=stAlert]')?.innerText"
+            said = page.wait_for_function(words, timeout=20_000).json_value()
             cur.execute(f'ALTER DATABASE "{postgres.name}" ALLOW_CONNECTIONS true')
         page.wait_for_selector("[data-testid=stAlert]", state="detached", timeout=20_000)
     assert "PostgreSQL" in said
