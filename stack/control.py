@@ -59,6 +59,8 @@ def call(home: Home, verb: str, names: list[str] | None = None, timeout_s: float
             answer: dict[str, Any] = json.loads(connection.makefile().readline() or "null")
         except (FileNotFoundError, ConnectionError) as error:
             raise NoSupervisor(home) from error
+        except PermissionError as error:
+            raise StackError(Exit.HOME, f"the platform in {home.path} is another user's: run as its owner") from error
         except (TimeoutError, ValueError) as error:
             raise StackError(Exit.FAILED, f"the supervisor did not answer {verb!r} within {timeout_s:.0f} s") from error
     if not isinstance(answer, dict):
@@ -66,7 +68,7 @@ def call(home: Home, verb: str, names: list[str] | None = None, timeout_s: float
             Exit.FAILED, f"the supervisor gave no answer to {verb!r}: look at {home.logs / 'supervisor.log'}"
         )
     if "error" in answer:
-        raise StackError(Exit.FAILED, answer["error"])
+        raise StackError(Exit(answer["code"]), answer["error"])
     return answer
 
 
@@ -79,6 +81,8 @@ def is_running(home: Home) -> bool:
         return False
     except BlockingIOError:
         return True
+    except PermissionError as error:
+        raise StackError(Exit.HOME, f"the platform in {home.path} is another user's: run as its owner") from error
     return False
 
 

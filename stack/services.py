@@ -81,22 +81,13 @@ def kafka(platform: Platform) -> ProcessSpec:
 
 
 def simulator(platform: Platform) -> ProcessSpec:
-    port = platform.ports["simulator"]
-    state = platform.state
-    options = [
-        "--port",
-        str(port),
-        "--home",
-        str(platform.home.path),
-        "--seed",
-        str(state.seed),
-        "--hours",
-        state.hours,
-    ]
+    port, state = platform.ports["simulator"], platform.state
+    options = {"--port": port, "--home": platform.home.path, "--seed": state.seed, "--hours": state.hours}
+    arguments = [str(part) for option in options.items() for part in option]
     return ProcessSpec(
         name="simulator",
         service="simulator",
-        command=[str(PYTHON), "-m", "simulator", "serve", *options],
+        command=[str(PYTHON), "-m", "simulator", "serve", *arguments],
         environment=platform.environment() | metrics(platform, "simulator_metrics"),
         log=log_of(platform, "simulator"),
         probe=listening_probe(port, platform.ca_file),
@@ -133,17 +124,8 @@ def stream(platform: Platform) -> ProcessSpec:
 
 
 def dashboard(platform: Platform) -> ProcessSpec:
-    options = {
-        "server.address": HOST,
-        "server.port": str(platform.ports["dashboard"]),
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "browser.serverAddress": HOST,
-        "client.showErrorDetails": "none",
-        "client.toolbarMode": "viewer",
-    }
-    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    # All other options stand in .streamlit/config.toml, which Streamlit finds in the folder it starts in.
+    flags = ["--server.address", HOST, "--server.port", str(platform.ports["dashboard"])]
     return ProcessSpec(
         name="dashboard",
         service="dashboard",
@@ -160,7 +142,8 @@ def airflow_processes(platform: Platform) -> list[ProcessSpec]:
     health = platform.url("airflow", airflow.HEALTH_PATH)
     parts = (
         ("airflow-api", ["api-server"], http_probe(health)),
-        ("airflow-scheduler", ["scheduler"], airflow_probe(health, "scheduler")),
+        # Task logs are read from the disk. Airflow's server of them would listen on every interface, at one port for all homes.
+        ("airflow-scheduler", ["scheduler", "--skip-serve-logs"], airflow_probe(health, "scheduler")),
         ("airflow-dags", ["dag-processor"], airflow_probe(health, "dag_processor")),
     )
     return [

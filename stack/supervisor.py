@@ -15,7 +15,7 @@ import structlog
 
 from stack import leftovers, logfiles, state
 from stack.control import PID_FILE, SOCKET, encode, socket_path
-from stack.errors import StackError
+from stack.errors import Exit, StackError
 from stack.files import write_atomic
 from stack.home import Home
 from stack.platform import open_platform
@@ -28,7 +28,8 @@ log = structlog.get_logger()
 ROTATE_EVERY_S = 15.0
 TIDY_EVERY_S = 3600.0
 
-Order = Callable[[list[str]], Coroutine[Any, Any, Any]]
+VERBS = ("start", "stop", "restart", "status", "ports", "shutdown")
+Order = Callable[[list[str]], Coroutine[Any, Any, dict[str, Any]]]
 
 
 class Supervisor:
@@ -41,14 +42,7 @@ class Supervisor:
         self.lock = asyncio.Lock()
         self.claims = Claims()
         self.recording = asyncio.Lock()
-        self.orders: dict[str, Order] = {
-            "start": self.start,
-            "stop": self.stop,
-            "restart": self.restart,
-            "status": self.status,
-            "ports": self.ports,
-            "shutdown": self.shutdown,
-        }
+        self.orders: dict[str, Order] = {verb: getattr(self, verb) for verb in VERBS}
 
     async def start(self, names: list[str]) -> dict[str, Any]:
         """Starts processes by their own or their service's name. What runs is left alone."""
@@ -64,11 +58,12 @@ class Supervisor:
             await asyncio.to_thread(leftovers.record, self.home, led)
 
     async def stop(self, names: list[str]) -> dict[str, Any]:
-        """Stops processes, each group of the order after the one before it."""
-        wanted = chosen(names, {name: unit.spec.service for name, unit in self.units.items()})
+        """Stops processes, each group of the order after the one before it. What was never started is stopped already."""
+        wanted = {
+            name: unit for name, unit in self.units.items() if not names or name in names or unit.spec.service in names
+        }
         for together in STOP_ORDER:
-            units = [self.units[name] for name in together if name in wanted and name in self.units]
-            await asyncio.gather(*(unit.stop() for unit in units))
+            await asyncio.gather(*(wanted[name].stop() for name in together if name in wanted))
         return await self.status([])
 
     async def restart(self, names: list[str]) -> dict[str, Any]:
@@ -97,22 +92,22 @@ class Supervisor:
         with contextlib.suppress(ConnectionError):
             line = await reader.readline()
             try:
-                order = json.loads(line)
-                work = self.orders[order["verb"]](order.get("names", []))
-                if order["verb"] in ("status", "start"):
-                    answer = await work
-                else:
-                    async with self.lock:
-                        answer = await work
-            except (ValueError, KeyError, TypeError) as error:
-                answer = {"error": f"not an order: {error!r}"}
+                answer = await self.obey(*parsed(line))
             except StackError as error:
-                answer = {"error": error.sentence}
+                answer = {"error": error.sentence, "code": error.code}
             except OSError as error:
-                answer = {"error": f"{error.strerror}: {error.filename}"}
+                log.error("order failed", order=line.decode(errors="replace").strip(), error=repr(error))
+                answer = {"error": f"{error.strerror}: {error.filename}", "code": Exit.FAILED}
             writer.write(encode(answer))
             await writer.drain()
             writer.close()
+
+    async def obey(self, verb: str, names: list[str]) -> dict[str, Any]:
+        work = self.orders[verb]
+        if verb in ("status", "start"):
+            return await work(names)
+        async with self.lock:
+            return await work(names)
 
     async def keep_house(self) -> None:
         """Keeps the logs within their limits and records which processes are ours."""
@@ -149,14 +144,26 @@ class Supervisor:
         log.info("supervisor ends")
 
 
+def parsed(line: bytes) -> tuple[str, list[str]]:
+    """Verb and names of an order. Raises `StackError`."""
+    try:
+        order = json.loads(line)
+        verb, names = order["verb"], order["names"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StackError(Exit.USAGE, f"not an order: {line.decode(errors='replace').strip()}") from error
+    if verb not in VERBS:
+        raise StackError(Exit.USAGE, f"no order {verb!r}: there are {', '.join(VERBS)}")
+    return verb, names
+
+
 def chosen(names: list[str], services: dict[str, str]) -> list[str]:
-    """The processes that a list of process or service names means; all without names. Raises `KeyError`."""
+    """The processes that a list of process or service names means; all without names. Raises `StackError`."""
     if not names:
         return list(services)
     found = [name for name, service in services.items() if name in names or service in names]
     unknown = [name for name in names if name not in services and name not in services.values()]
     if unknown:
-        raise KeyError(unknown[0])
+        raise StackError(Exit.USAGE, f"no process {unknown[0]!r}: there are {', '.join(services)}")
     return found
 
 

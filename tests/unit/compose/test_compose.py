@@ -67,6 +67,12 @@ def test_what_is_waited_for_can_happen(name: str) -> None:
             assert (condition == "service_completed_successfully") == (other in ONE_SHOT)
 
 
+def test_airflow_opens_no_server_of_task_logs() -> None:
+    assert SERVICES["airflow-scheduler"]["command"] == "scheduler --skip-serve-logs"
+    logs = "airflow-logs:/opt/airflow/logs"
+    assert all(logs in SERVICES[name]["volumes"] for name in ("airflow-api", "airflow-scheduler"))
+
+
 def test_nothing_that_needs_the_schema_starts_before_it() -> None:
     without = set(SERVICES) - {"init", "postgres", "kafka", "migrate", "simulator"}
     assert all("migrate" in all_needs(name) for name in without)

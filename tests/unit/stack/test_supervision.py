@@ -11,10 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stack import leftovers
+from stack import control, leftovers
+from stack.errors import Exit, StackError
 from stack.home import Home
 from stack.process import HOME_MARK, WELL, Health, ProcessSpec
-from stack.supervisor import chosen
+from stack.supervisor import Supervisor, chosen, parsed
 from stack.unit import LONGEST_BACKOFF_S, Unit, backoff_s, ending
 
 pytestmark = pytest.mark.unit
@@ -239,5 +240,35 @@ def test_a_service_means_all_its_processes() -> None:
     services = {"airflow-api": "airflow", "airflow-scheduler": "airflow", "kafka": "kafka"}
     assert chosen(["airflow"], services) == ["airflow-api", "airflow-scheduler"]
     assert chosen([], services) == list(services)
-    with pytest.raises(KeyError):
+    with pytest.raises(StackError, match="no process 'nonsense'"):
         chosen(["nonsense"], services)
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b'{"verb": "fly", "names": []}', b'{"verb": "stop"}', b"\xff"])
+def test_what_is_no_order_is_refused_in_a_sentence(line: bytes) -> None:
+    with pytest.raises(StackError) as refused:
+        parsed(line)
+    assert refused.value.code == Exit.USAGE
+
+
+def test_a_service_that_was_never_started_is_stopped_without_a_word(tmp_path: Path) -> None:
+    assert asyncio.run(Supervisor(Home(tmp_path)).stop(["dashboard"]))["processes"] == {}
+
+
+def test_what_the_supervisor_refuses_keeps_its_exit_code_on_the_way(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+
+    async def refuse(_names: list[str]) -> dict[str, object]:
+        raise StackError(Exit.PORT, "no free port for kafka")
+
+    async def scenario() -> StackError:
+        supervisor = Supervisor(home)
+        supervisor.orders["ports"] = refuse
+        async with await asyncio.start_unix_server(supervisor.answer, path=str(home.run / control.SOCKET)):
+            with pytest.raises(StackError) as refused:
+                await asyncio.to_thread(control.call, home, "ports")
+        return refused.value
+
+    error = asyncio.run(scenario())
+    assert (error.code, error.sentence) == (Exit.PORT, "no free port for kafka")

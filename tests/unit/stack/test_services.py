@@ -1,0 +1,41 @@
+"""What the supervisor is told to start, without starting it."""
+
+from pathlib import Path
+
+import pytest
+
+from stack.home import Home
+from stack.platform import Platform
+from stack.ports import PREFERRED
+from stack.process import ProcessSpec
+from stack.services import STOP_ORDER, all_processes, services_of
+from stack.state import State
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> dict[str, ProcessSpec]:
+    home = Home(tmp_path)
+    home.prepare()
+    state = State(source="simulator", ports=PREFERRED, java_home=tmp_path / "java", java_version=17)
+    return all_processes(Platform(home, state))
+
+
+def test_a_service_has_a_process_and_every_process_a_place_in_the_stop_order(
+    processes: dict[str, ProcessSpec],
+) -> None:
+    assert {spec.service for spec in processes.values()} == set(services_of("simulator"))
+    assert sorted(processes) == sorted(name for together in STOP_ORDER for name in together)
+
+
+def test_airflow_opens_no_server_of_task_logs(processes: dict[str, ProcessSpec]) -> None:
+    """It would listen on every interface of the machine, at one port for all homes."""
+    assert processes["airflow-scheduler"].command[1:] == ["scheduler", "--skip-serve-logs"]
+
+
+def test_no_command_line_holds_a_password(processes: dict[str, ProcessSpec], tmp_path: Path) -> None:
+    secrets = [path.read_text().strip() for path in (tmp_path / "secrets").iterdir()]
+    assert len(secrets) >= 3
+    for spec in processes.values():
+        assert not [1 for word in spec.command for secret in secrets if secret in word], spec.name
