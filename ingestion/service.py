@@ -83,7 +83,7 @@ async def run(settings: Settings, provider: Provider) -> None:
     service = [
         asyncio.create_task(work()),
         asyncio.create_task(serve_producer(publisher)),
-        asyncio.create_task(report(database, publisher, stream, asking, tracking, feed, provider)),
+        asyncio.create_task(report(database, publisher, stream, tracking, feed, provider)),
     ]
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -118,7 +118,6 @@ async def report(
     database: Database,
     publisher: Publisher,
     stream: LiveStream,
-    asking: Asking,
     tracking: Tracking,
     feed: Feed,
     provider: Provider,
@@ -127,8 +126,11 @@ async def report(
     ticks, since_s = stream.ticks, time.monotonic()
     while True:
         passed_s = max(0.001, time.monotonic() - since_s)
+        trouble, next_try_s = tracking.trouble()
         situation = Situation(
             symbols=len(stream.instruments),
+            tracked=tracking.tracked,
+            unknown=tracking.unknown,
             is_connected=feed.link is not None,
             feed_state=feed.state,
             is_trading=stream.is_trading(now_ms()),
@@ -137,8 +139,8 @@ async def report(
             ticks_per_s=(stream.ticks - ticks) / passed_s,
             tick_age_s=(now_ms() - stream.newest_tick_ms) / 1000 if stream.newest_tick_ms else None,
             provider_title=provider.title,
-            trouble=asking.trouble,
-            next_try_s=(asking.next_try_ms - now_ms()) / 1000,
+            trouble=trouble,
+            next_try_s=next_try_s,
         )
         ticks, since_s = stream.ticks, time.monotonic()
         state, detail = line(situation)

@@ -10,6 +10,9 @@ class Situation:
     """What the line is made of. Ages and waits in seconds."""
 
     symbols: int
+    # The tracked list's length, None while it was not read yet.
+    tracked: int | None
+    unknown: int
     is_connected: bool
     feed_state: str
     is_trading: bool
@@ -31,7 +34,7 @@ def line(now: Situation) -> tuple[str, str]:
     if now.trouble is not None:
         return "retrying", f"{now.provider_title}: {now.trouble}, next try in {max(0.0, now.next_try_s):.0f} s"
     if not now.symbols:
-        return "waiting", "no symbol is tracked"
+        return nothing_to_follow(now)
     if not now.is_connected:
         return "retrying", now.feed_state
     if not now.is_trading:
@@ -39,3 +42,14 @@ def line(now: Situation) -> tuple[str, str]:
     if now.tick_age_s is None:
         return "ok", f"{now.symbols} symbols, no tick yet"
     return "ok", f"{now.symbols} symbols, {now.ticks_per_s:.1f} ticks a second, the last {now.tick_age_s:.1f} s ago"
+
+
+def nothing_to_follow(now: Situation) -> tuple[str, str]:
+    """Why no symbol can be followed, while nothing is known to be wrong: each reason has another remedy."""
+    if now.tracked is None:
+        return "starting", "the tracked list is being read"
+    if now.tracked == 0:
+        return "waiting", "no symbol is tracked: add one with `./candlestream symbols add SYMBOL`"
+    if now.unknown == now.tracked:
+        return "waiting", f"{now.provider_title} knows none of the {now.tracked} tracked symbols"
+    return "starting", f"asking {now.provider_title} about {now.tracked - now.unknown} symbols"

@@ -9,7 +9,7 @@ import structlog
 from ingestion import catalogue, tables
 from ingestion.asking import Asking
 from ingestion.database import Database
-from ingestion.errors import ABOUT_ONE_ANSWER, DatabaseAway, ProviderError
+from ingestion.errors import DatabaseAway, Malformed, ProviderError, UnknownSymbol
 from ingestion.instruments import Tracked
 from ingestion.live import LiveStream
 from ingestion.providers.base import Provider
@@ -45,6 +45,10 @@ class Tracking:
         self._to_describe: list[Tracked] = []
         self._not_before_ms: dict[str, int] = {}
         self.database_trouble = ""
+        self.tracked: int | None = None
+        self.unknown = 0
+        # About one symbol each: what was wrong with the last answer, until there is a good one.
+        self.answer_trouble: dict[str, Malformed] = {}
 
     async def seed(self, symbols: list[str]) -> None:
         """At the first start, the configured symbols; waits for the database as long as it takes."""
@@ -70,6 +74,8 @@ class Tracking:
                 now_ms = self._now_ms()
                 self._stream.instruments = {e.symbol: e.instrument for e in entries if e.instrument is not None}
                 self._to_describe = [e for e in entries if catalogue.needs_description(e, now_ms)]
+                self.tracked = len(entries)
+                self.unknown = sum(entry.state == "unknown" for entry in entries)
             await asyncio.sleep(TABLE_POLL_S)
 
     async def describe_new(self) -> None:
@@ -84,7 +90,12 @@ class Tracking:
                     continue
                 try:
                     await self._welcome(entry)
-                except ABOUT_ONE_ANSWER as error:
+                    self.answer_trouble.pop(entry.symbol, None)
+                except Malformed as error:
+                    self._not_before_ms[entry.symbol] = self._now_ms() + ASK_AGAIN_MS
+                    self.answer_trouble[entry.symbol] = error
+                    log.warning("answer", symbol=entry.symbol, detail=str(error))
+                except UnknownSymbol as error:
                     self._not_before_ms[entry.symbol] = self._now_ms() + ASK_AGAIN_MS
                     log.warning("answer", symbol=entry.symbol, detail=str(error))
                 except ProviderError:
@@ -106,6 +117,15 @@ class Tracking:
         for record in (*records.bars, *records.dead_letters):
             await self._stream.send(record)
         log.info("new symbol", symbol=entry.symbol, bars=len(records.bars), dead_letters=len(records.dead_letters))
+
+    def trouble(self) -> tuple[ProviderError | None, float]:
+        """What keeps symbols from being followed, and the seconds until the provider is asked again."""
+        if self._asking.trouble is not None:
+            return self._asking.trouble, (self._asking.next_try_ms - self._now_ms()) / 1000
+        for symbol, error in self.answer_trouble.items():
+            if not self._stream.instruments:
+                return error, (self._not_before_ms[symbol] - self._now_ms()) / 1000
+        return None, 0.0
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._now_ms() / 1000, UTC).date()

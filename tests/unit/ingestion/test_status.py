@@ -11,6 +11,8 @@ pytestmark = pytest.mark.unit
 
 WELL = Situation(
     symbols=5,
+    tracked=5,
+    unknown=0,
     is_connected=True,
     feed_state="connected",
     is_trading=True,
@@ -33,7 +35,24 @@ LOST = "the feed's connection was aborted (1006), next try in 3 s"
         ({"trouble": Throttled("x"), "next_try_s": 40.2}, "throttled", "throttled by Yahoo, next try in 40 s"),
         ({"trouble": Unavailable("refused"), "next_try_s": 4}, "retrying", "Yahoo: refused, next try in 4 s"),
         ({"is_connected": False, "feed_state": LOST}, "retrying", LOST),
-        ({"symbols": 0}, "waiting", "no symbol is tracked"),
+        ({"symbols": 0, "tracked": None}, "starting", "the tracked list is being read"),
+        ({"symbols": 0, "tracked": 5, "unknown": 1}, "starting", "asking Yahoo about 4 symbols"),
+        ({"symbols": 0, "tracked": 2, "unknown": 2}, "waiting", "Yahoo knows none of the 2 tracked symbols"),
+        (
+            {"symbols": 0, "tracked": 0},
+            "waiting",
+            "no symbol is tracked: add one with `./candlestream symbols add SYMBOL`",
+        ),
+        (
+            {"symbols": 0, "trouble": Unavailable("AAPL: no route"), "next_try_s": 9.6},
+            "retrying",
+            "Yahoo: AAPL: no route, next try in 10 s",
+        ),
+        (
+            {"symbols": 0, "trouble": Throttled("x"), "next_try_s": 30},
+            "throttled",
+            "throttled by Yahoo, next try in 30 s",
+        ),
         ({"is_broker_away": True, "queued": 345}, "waiting", "Kafka is away, 345 records wait for it"),
     ],
 )
