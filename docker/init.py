@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import structlog
 
@@ -21,7 +22,7 @@ from stack.files import write_atomic
 from stack.home import Home
 from stack.passwords import AIRFLOW, AIRFLOW_USER, DATABASE_ROLES, FERNET_KEY, READER, WRITER, reveal, secret
 from stack.source import decide
-from stack.state import State
+from stack.state import Source, State
 
 # Where compose mounts a volume for each kind of service; the service itself finds its own at /run/candlestream.
 RUN = Path("/run/init")
@@ -35,7 +36,7 @@ PGPASS = {
     "airflow": (AIRFLOW, WRITER),
 }
 AIRFLOW_KEYS = (FERNET_KEY, "airflow_secret_key", "airflow_jwt_secret")
-SOURCES = ("yahoo", "simulator")
+SOURCES = get_args(Source)
 
 log = structlog.get_logger(service="init")
 

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from stack import state
-from stack.errors import Exit, StackError
+from stack.errors import Exit, StackError, of_the_system
 from stack.home import open_home
-from stack.state import Source
+from stack.state import Hours, Source
 
 app = typer.Typer(
     add_completion=False,
@@ -34,7 +34,7 @@ Names = Annotated[list[str], typer.Argument(help="Services, as `status` names th
 def up(
     home: HomeOption = None,
     source: Annotated[Source | None, typer.Option(help="Where prices come from; kept by the home.")] = None,
-    hours: Annotated[str | None, typer.Option(help="The simulated exchange's hours: 24/7 or XNYS.")] = None,
+    hours: Annotated[Hours | None, typer.Option(help="The simulated exchange's hours.")] = None,
     seed: Annotated[int | None, typer.Option(help="The simulated exchange's seed; kept by the home.")] = None,
     postgres_bin: Annotated[Path | None, typer.Option(help="Another PostgreSQL's folder of programs.")] = None,
 ) -> None:
@@ -204,9 +204,10 @@ def main() -> None:
     """Runs a verb; every expected failure is one sentence and its own exit code."""
     try:
         app(prog_name="candlestream")
-    except StackError as error:
-        typer.echo(f"candlestream: {error.sentence}", err=True)
-        sys.exit(error.code)
+    except (StackError, OSError) as error:
+        told = error if isinstance(error, StackError) else of_the_system(error)
+        typer.echo(f"candlestream: {told.sentence}", err=True)
+        sys.exit(told.code)
     except KeyboardInterrupt:
         typer.echo("\ncandlestream: interrupted; `up` goes on where it was, `down` ends what runs", err=True)
         sys.exit(Exit.INTERRUPTED)

@@ -68,7 +68,7 @@ def call(home: Home, verb: str, names: list[str] | None = None, timeout_s: float
             Exit.FAILED, f"the supervisor gave no answer to {verb!r}: look at {home.logs / 'supervisor.log'}"
         )
     if "error" in answer:
-        raise StackError(Exit(answer["code"]), answer["error"])
+        raise StackError(Exit(answer.get("code", Exit.FAILED)), answer["error"])
     return answer
 
 

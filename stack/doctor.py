@@ -1,10 +1,11 @@
 """`doctor`: looks at everything the platform stands on, and names the remedy for what is missing."""
 
 import os
-import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -12,13 +13,12 @@ from stack import control, jars, leftovers, source, state
 from stack.errors import StackError
 from stack.home import Home
 from stack.java import find_java
-from stack.platform import Platform
 from stack.ports import PREFERRED, Claims
 from stack.postgres import open_server
 from stack.truststore import system_bundle
 
 NEEDED_DISK_GB = 4
-NEEDED_MEMORY_GB = 6
+NEEDED_MEMORY_GB = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,8 @@ def examine(home: Home) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(True, "python", f"{version} in {sys.prefix}")
     yield disk(home)
-    memory_gb = psutil.virtual_memory().total / 2**30
-    yield Finding(memory_gb >= NEEDED_MEMORY_GB, "memory", f"{memory_gb:.1f} GB, {NEEDED_MEMORY_GB} GB are needed")
-    yield guarded("java", lambda: java_words(home))
+    yield memory()
+    yield guarded("java", java_words)
     yield guarded("postgresql", lambda: postgres_words(home))
     yield jar_finding(home)
     bundle = system_bundle()
@@ -57,9 +56,11 @@ def guarded(what: str, words: Callable[[], str]) -> Finding:
         return Finding(False, what, error.sentence)
 
 
-def java_words(home: Home) -> str:
-    java = find_java(home.java)
-    return f"{java.version} in {java.home}" + (" (brought along)" if java.is_bundled else "")
+def java_words() -> str:
+    with tempfile.TemporaryDirectory() as aside:  # a look makes nothing in a home
+        java = find_java(Path(aside))
+        where = "behind a wrapper" if java.home == Path(aside) else str(java.home)
+    return f"{java.version}, {where}" + (" (brought along)" if java.is_bundled else "")
 
 
 def postgres_words(home: Home) -> str:
@@ -84,11 +85,19 @@ def jar_finding(home: Home) -> Finding:
 
 
 def disk(home: Home) -> Finding:
-    folder = next(folder for folder in (home.path, *home.path.parents) if folder.exists())
-    free_gb = shutil.disk_usage(folder).free / 2**30
-    return Finding(
-        free_gb >= NEEDED_DISK_GB, "disk", f"{free_gb:.0f} GB free in {folder}, {NEEDED_DISK_GB} GB are needed"
-    )
+    free_gb = home.free_bytes() / 2**30
+    told = f"{free_gb:.0f} GB free where {home.path} lies"
+    if free_gb >= NEEDED_DISK_GB:
+        return Finding(True, "disk", told)
+    return Finding(False, "disk", f"{told}, {NEEDED_DISK_GB} GB are needed: free some, or use --home on another disk")
+
+
+def memory() -> Finding:
+    total_gb = psutil.virtual_memory().total / 2**30
+    told = f"{total_gb:.1f} GB"
+    if total_gb >= NEEDED_MEMORY_GB:
+        return Finding(True, "memory", told)
+    return Finding(False, "memory", f"{told}, {NEEDED_MEMORY_GB} GB are needed: run it on a larger machine")
 
 
 def secrets(home: Home) -> Finding:
@@ -115,7 +124,7 @@ def running(home: Home) -> Iterator[Finding]:
     )
     yield Finding(not left, "supervisor", told)
     claims = Claims()
-    ports = Platform(home, kept).ports if kept and kept.ports else PREFERRED
+    ports = kept.ports if kept and kept.ports else PREFERRED
     taken = [f"{name} {port}" for name, port in ports.items() if not claims.take(port)]
     claims.release()
     yield Finding(True, "ports", f"taken: {', '.join(taken)}; `up` moves these" if taken else "all free")

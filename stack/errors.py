@@ -1,10 +1,11 @@
 """What can go wrong on a person's machine: one sentence with its remedy, and an exit code of its own."""
 
+import errno
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of `candlestream` (docs/runbook.md lists them for people). 10 to 16 are the launcher's."""
+    """Exit codes of `candlestream` (docs/runbook.md lists them for people). 10 to 15 are the launcher's."""
 
     OK = 0
     FAILED = 1
@@ -30,3 +31,13 @@ class StackError(Exception):
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+
+
+def of_the_system(error: OSError) -> StackError:
+    """What the operating system refused, in a sentence: a full disk is a person's to mend, and so is a closed folder."""
+    where = f": {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StackError(Exit.DISK, f"the disk is full{where}; free some, then try again: what is half-made is redone")
+    if isinstance(error, PermissionError):
+        return StackError(Exit.HOME, f"not allowed{where}; run as the owner, or choose another folder with --home")
+    return StackError(Exit.FAILED, f"{error.strerror or error!r}{where}")

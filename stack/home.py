@@ -1,6 +1,7 @@
 """The one folder that holds all state of a platform, and where each thing lies in it."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from stack.errors import Exit, StackError
 
 REPO = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = REPO / ".candlestream"
+# Less is not worth beginning with: PostgreSQL stops in the middle of a write when its disk is full.
+LEAST_FREE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,27 @@ class Home:
 
     @property
     def spark(self) -> Path:
-        """Spark's scratch space and throw-away checkpoints."""
+        """Spark's scratch space. Its throw-away checkpoints are the job's own, in `checkpoints`."""
         return self.path / "spark"
 
     def made(self, *, with_jars: bool) -> list[Path]:
         """What the platform made here and `reset` deletes: never anything else that lies in the folder."""
         folders = [self.secrets, self.data, self.conf, self.logs, self.run, self.airflow, self.java, self.spark]
-        folders += [self.path / name for name in ("simulator", "ingestion", "cache")]
+        folders += [self.path / name for name in ("simulator", "ingestion", "checkpoints", "cache")]
         return [path for path in (self.state_file, *folders, *([self.jars] if with_jars else [])) if path.exists()]
+
+    def free_bytes(self) -> int:
+        """What is free on the disk that the home lies or will lie on."""
+        return shutil.disk_usage(next(folder for folder in (self.path, *self.path.parents) if folder.exists())).free
 
     def prepare(self) -> None:
         """Makes the folders. Raises `StackError` where the disk or the owner does not allow it."""
+        free = self.free_bytes()
+        if free < LEAST_FREE_BYTES:
+            raise StackError(
+                Exit.DISK,
+                f"{free / 2**30:.1f} GB are free where {self.path} lies and 1 GB is the least: free some, or use --home",
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for folder in (self.data, self.jars, self.conf, self.logs, self.run, self.airflow, self.spark):

@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from stack.errors import Exit, StackError
+from stack.files import write_atomic
 from stack.java import Java
 from stack.truststore import make_truststore
 
@@ -29,10 +31,11 @@ def retrieve(java: Java, ivy_file: Path, conf: str, into: Path, work: Path, *opt
     knows no company CA, the other way round).
     """
     ivy_jar = next((pyspark_folder() / "jars").glob("ivy-*.jar"))
+    proxy = argument_file(work / "proxy.options", proxy_options(os.environ))
     said = ""
     for is_made in (True, False) if java.is_bundled else (False, True):
         trust = make_truststore(work / "truststore.p12") if is_made else []
-        command = [java.program, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *trust, *proxy_options(os.environ)]
+        command = [java.program, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *trust, proxy]
         command += ["-cp", str(ivy_jar), "org.apache.ivy.Main", "-cache", str(work / "cache"), "-ivy", str(ivy_file)]
         command += ["-confs", conf, "-types", "jar", "bundle", "-retrieve", str(into / RETRIEVE), *options]
         done = subprocess.run(command, capture_output=True, check=False, text=True, stdin=subprocess.DEVNULL)
@@ -53,7 +56,14 @@ def reason(said: str) -> str:
     return f"{told}; check the connection, set HTTPS_PROXY, or name an ivysettings.xml with CANDLESTREAM_IVY_SETTINGS"
 
 
-def proxy_options(variables: "os._Environ[str] | dict[str, str]") -> list[str]:
+def argument_file(path: Path, options: list[str]) -> str:
+    """Java's word for a file of options: what stands on a command line is everybody's to read, a proxy's password too."""
+    quoted = ('"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"\n' for option in options)
+    write_atomic(path, "".join(quoted), 0o600)
+    return f"@{path}"
+
+
+def proxy_options(variables: Mapping[str, str]) -> list[str]:
     """Java's words for HTTPS_PROXY and NO_PROXY, which it does not read."""
     proxy = variables.get("HTTPS_PROXY") or variables.get("https_proxy") or variables.get("ALL_PROXY") or ""
     parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
@@ -63,7 +73,8 @@ def proxy_options(variables: "os._Environ[str] | dict[str, str]") -> list[str]:
     for scheme in ("http", "https"):
         options += [f"-D{scheme}.proxyHost={parts.hostname}", f"-D{scheme}.proxyPort={parts.port or 8080}"]
         if parts.username:
-            options += [f"-D{scheme}.proxyUser={parts.username}", f"-D{scheme}.proxyPassword={parts.password or ''}"]
+            user, password = unquote(parts.username), unquote(parts.password or "")
+            options += [f"-D{scheme}.proxyUser={user}", f"-D{scheme}.proxyPassword={password}"]
     if parts.username:
         options.append("-Djdk.http.auth.tunneling.disabledSchemes=")
     skipped = variables.get("NO_PROXY") or variables.get("no_proxy") or ""

@@ -13,7 +13,7 @@ from stack.java import Java
 from stack.kafka import KafkaNode
 from stack.passwords import ADMIN_ROLE, MIGRATOR, READER, WRITER
 from stack.ports import HOST
-from stack.postgres import PostgresServer, open_server
+from stack.postgres import PostgresServer, open_server, programs_in
 from stack.process import HOME_MARK
 from stack.state import State
 
@@ -30,11 +30,19 @@ DROPPED = (
     "VIRTUAL_ENV",
     "JAVA_HOME",
 )
+# What a person may set for the processes; a test holds it against their settings.
 KEPT = (
     "CANDLESTREAM_SYMBOLS",
     "CANDLESTREAM_LOG_LEVEL",
     "CANDLESTREAM_REQUESTS_PER_MINUTE",
     "CANDLESTREAM_SILENCE_TIMEOUT_S",
+    "CANDLESTREAM_PRODUCER_QUEUE_MB",
+    "CANDLESTREAM_SIMULATOR_TICKS_PER_SECOND",
+    "CANDLESTREAM_MAX_EVENTS",
+    "CANDLESTREAM_MAX_HISTORY",
+    "CANDLESTREAM_QUIET_RECORDS_PER_S",
+    "CANDLESTREAM_QUIET_CYCLE_S",
+    "CANDLESTREAM_REFRESH_S",
 )
 PYTHON = Path(sys.executable)
 
@@ -115,7 +123,7 @@ class Platform:
 
     def path(self, inherited: str) -> str:
         """PATH with our programs first."""
-        bin_dir = self.postgres().bin_dir
+        bin_dir = programs_in(self.state.postgres_bin)
         parts = [str(PYTHON.parent), str(bin_dir), str(self.java.home / "bin"), *inherited.split(os.pathsep)]
         return os.pathsep.join(dict.fromkeys(part for part in parts if part))
 

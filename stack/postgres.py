@@ -140,11 +140,17 @@ def bundled_bin_dir() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
+def programs_in(bin_dir: Path | None) -> Path:
+    """The folder of the server's programs; without `bin_dir` those from PyPI. Raises `StackError` when they are not there."""
+    programs = (bin_dir or bundled_bin_dir()).resolve()
+    if not os.access(programs / "postgres", os.X_OK):
+        raise StackError(Exit.POSTGRES, f"no PostgreSQL programs in {programs}: name their folder with --postgres-bin")
+    return programs
+
+
 def open_server(data_dir: Path, port: int, bin_dir: Path | None = None) -> PostgresServer:
     """The server of a data folder. Raises `StackError` when the programs are missing or of another major version."""
-    programs = (bin_dir or bundled_bin_dir()).resolve()
-    if not (programs / "postgres").exists():
-        raise StackError(Exit.POSTGRES, f"no PostgreSQL programs in {programs}: name their folder with --postgres-bin")
+    programs = programs_in(bin_dir)
     check_version(programs, data_dir)
     return PostgresServer(programs, data_dir, port, server_account(data_dir, programs / "postgres"))
 

@@ -11,6 +11,7 @@ from stack.files import write_atomic
 from stack.home import Home
 
 Source = Literal["yahoo", "simulator"]
+Hours = Literal["24/7", "XNYS"]
 
 
 class State(BaseModel):
@@ -21,7 +22,7 @@ class State(BaseModel):
     source: Source
     source_reason: str = ""
     seed: int = 1
-    hours: str = "24/7"
+    hours: Hours = "24/7"
     ports: dict[str, int] = {}
     postgres_bin: Path | None = None
     java_home: Path | None = None

@@ -1,6 +1,5 @@
 """The account of a platform: what `status --json` promises, and the same for a person."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,7 @@ def addresses(platform: Platform) -> dict[str, dict[str, Any]]:
 def disk(home: Home) -> dict[str, int]:
     """Bytes below the home by part, and what is free beside it."""
     sizes = {f"{part}_bytes": size(home.path / part) for part in DISK_PARTS}
-    nearest = next(folder for folder in (home.path, *home.path.parents) if folder.exists())
-    return {"used_bytes": sum(sizes.values()), "free_bytes": shutil.disk_usage(nearest).free, **sizes}
+    return {"used_bytes": sum(sizes.values()), "free_bytes": home.free_bytes(), **sizes}
 
 
 def size(folder: Path) -> int:

@@ -15,7 +15,7 @@ import structlog
 
 from stack import leftovers, logfiles, state
 from stack.control import PID_FILE, SOCKET, encode, socket_path
-from stack.errors import Exit, StackError
+from stack.errors import Exit, StackError, of_the_system
 from stack.files import write_atomic
 from stack.home import Home
 from stack.platform import open_platform
@@ -97,7 +97,8 @@ class Supervisor:
                 answer = {"error": error.sentence, "code": error.code}
             except OSError as error:
                 log.error("order failed", order=line.decode(errors="replace").strip(), error=repr(error))
-                answer = {"error": f"{error.strerror}: {error.filename}", "code": Exit.FAILED}
+                told = of_the_system(error)
+                answer = {"error": told.sentence, "code": told.code}
             writer.write(encode(answer))
             await writer.drain()
             writer.close()

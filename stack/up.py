@@ -21,9 +21,10 @@ from stack.logfiles import last_words
 from stack.passwords import ADMIN_ROLE, secret, write_pgpass
 from stack.platform import PYTHON, Platform, open_platform
 from stack.ports import PREFERRED
+from stack.postgres import open_server
 from stack.source import decide
 from stack.stamps import only_when_changed
-from stack.state import Source, State
+from stack.state import Hours, Source, State
 from stack.steps import Step, Steps
 from stack.topics import ensure_topics
 
@@ -38,7 +39,7 @@ class Options:
 
     source: Source | None = None
     seed: int | None = None
-    hours: str | None = None
+    hours: Hours | None = None
     postgres_bin: Path | None = None
 
 
@@ -84,8 +85,9 @@ class Start:
         return open_platform(self.home)
 
     def run(self) -> Candle:
+        self.steps.one("source", self.source)
         self.steps.one("supervisor", self.supervisor)
-        self.steps.one("source and ports", self.source_and_ports)
+        self.steps.one("ports", self.ports)
         simulated = ("simulator",) if self.platform.state.source == "simulator" else ()
         steps = [
             Step("java", (), self.java),
@@ -109,30 +111,39 @@ class Start:
             raise StackError(Exit.NO_CANDLE, "no candle was looked for")
         return self.candle
 
+    def source(self) -> str | None:
+        """Decides what is decided once. What contradicts that, or cannot be, is refused before anything is kept or started."""
+        kept, options = state.load(self.home), self.options
+        source, reason = decide(kept, options.source)
+        if kept is not None and options.seed not in (None, kept.seed):
+            sentence = f"this home's exchange has seed {kept.seed} and keeps it: choose another home with --home DIR"
+            raise StackError(Exit.OTHER_SOURCE, sentence)
+        if options.postgres_bin is not None:
+            open_server(self.home.data / "postgres", 0, options.postgres_bin)
+        asked = {
+            "seed": options.seed,
+            "hours": options.hours,
+            "postgres_bin": options.postgres_bin.resolve() if options.postgres_bin else None,
+        }
+        now = kept or State(source=source, source_reason=reason)
+        changes = {name: value for name, value in asked.items() if value is not None}
+        state.save(self.home, now.model_copy(update=changes))
+        return reason if kept is None else None
+
     def supervisor(self) -> None:
         control.start_supervisor(self.home, dict(os.environ))
 
-    def source_and_ports(self) -> str | None:
-        """Decides what is decided once, and moves ports that somebody else took while nothing of ours runs."""
-        kept = state.load(self.home)
-        source, reason = decide(kept, self.options.source)
-        told = [reason] if kept is None else []
-        usual = PREFERRED | (kept.ports if kept else {})
+    def ports(self) -> str | None:
+        """Moves the ports that somebody else took while nothing of ours ran."""
+        kept = state.require(self.home)
         ports: dict[str, int] = control.call(self.home, "ports")["ports"]
-        told += [f"port {usual[n]} is taken: {n} is on {port}" for n, port in ports.items() if port != usual[n]]
-        now = kept or State(source=source, source_reason=reason)
-        changes = {
-            "ports": ports,
-            "seed": self.options.seed if self.options.seed is not None and kept is None else now.seed,
-            "hours": self.options.hours or now.hours,
-            "postgres_bin": self.options.postgres_bin or now.postgres_bin,
-        }
-        if kept is not None and self.options.seed not in (None, kept.seed):
-            sentence = f"this home's exchange has seed {kept.seed} and keeps it: choose another home with --home DIR"
-            raise StackError(Exit.OTHER_SOURCE, sentence)
-        state.save(self.home, now.model_copy(update=changes))
+        state.save(self.home, kept.model_copy(update={"ports": ports}))
         write_pgpass(self.home, ports["postgres"])
         airflow.write_passwords(self.home)
+        usual = PREFERRED | kept.ports
+        told = [
+            f"port {usual[name]} is taken: {name} is on {port}" for name, port in ports.items() if port != usual[name]
+        ]
         return "\n".join(told) or None
 
     def java(self) -> str:

@@ -3,11 +3,16 @@
 import importlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings
 
-from stack.home import REPO
+from stack.home import REPO, Home
+from stack.platform import KEPT, Platform
+from stack.ports import PREFERRED
+from stack.services import all_processes
+from stack.state import State
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +45,21 @@ def test_every_deployable_has_settings() -> None:
 @pytest.mark.parametrize("variable", variables())
 def test_every_setting_is_listed(variable: str) -> None:
     assert variable in LISTED
+
+
+@pytest.mark.parametrize("variable", variables())
+def test_every_setting_reaches_the_processes_of_the_embedded_platform(variable: str, tmp_path: Path) -> None:
+    """From the person's shell, or from the platform itself: as a variable, or as an option of a command line."""
+    home = Home(tmp_path)
+    home.prepare()
+    state = State(source="simulator", ports=PREFERRED, java_home=tmp_path / "java")
+    specs = all_processes(Platform(home, state)).values()
+    set_by_platform = {name for spec in specs for name in spec.environment}
+    options = {word for spec in specs for word in spec.command}
+    as_option = "--" + variable.removeprefix("CANDLESTREAM_SIMULATOR_").lower().replace("_", "-")
+    # The superuser's address is for `up` alone, which sets it; the embedded exchange stays on its default 127.0.0.1.
+    elsewhere = {"CANDLESTREAM_ADMIN_URL", "CANDLESTREAM_SIMULATOR_HOST"}
+    assert variable in {*KEPT, *set_by_platform, *elsewhere} or as_option in options
 
 
 def test_every_variable_of_the_architecture_is_listed() -> None:

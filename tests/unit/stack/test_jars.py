@@ -1,4 +1,5 @@
 import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -6,9 +7,9 @@ import pytest
 from stack import jars
 from stack.errors import Exit, StackError
 from stack.home import Home
-from stack.ivy import proxy_options, reason
+from stack.ivy import argument_file, proxy_options, reason
 from stack.jars import CONFS, Jar, read_lock, wrong
-from stack.java import Java
+from stack.java import Java, find_java
 
 pytestmark = pytest.mark.unit
 
@@ -69,7 +70,7 @@ def test_a_download_that_is_not_what_the_lock_pins_is_refused_and_leaves_nothing
         ({}, []),
         ({"HTTPS_PROXY": "http://proxy:3128"}, ["-Dhttps.proxyHost=proxy", "-Dhttps.proxyPort=3128"]),
         ({"https_proxy": "proxy:3128"}, ["-Dhttps.proxyHost=proxy", "-Dhttps.proxyPort=3128"]),
-        ({"HTTPS_PROXY": "http://me:secret@proxy"}, ["-Dhttps.proxyUser=me", "-Dhttps.proxyPassword=secret"]),
+        ({"HTTPS_PROXY": "http://me:s%40cret@proxy"}, ["-Dhttps.proxyUser=me", "-Dhttps.proxyPassword=s@cret"]),
         (
             {"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "localhost, .corp.example"},
             ["-Dhttp.nonProxyHosts=localhost|*.corp.example"],
@@ -80,6 +81,17 @@ def test_java_is_told_of_the_users_proxy(variables: dict[str, str], options: lis
     told = proxy_options(variables)
     assert [option for option in options if option not in told] == []
     assert bool(told) == bool(variables)
+
+
+def test_the_proxys_password_stands_in_a_private_file_that_java_reads_as_it_was_meant(tmp_path: Path) -> None:
+    password = "a \\ b\"c 'd' #e"
+    java = find_java(tmp_path / "wrapper")
+    told = argument_file(tmp_path / "options", [f"-Dhttps.proxyPassword={password}"])
+    assert password not in told
+    assert (tmp_path / "options").stat().st_mode & 0o777 == 0o600
+    command = [java.program, told, "-XshowSettings:properties", "-version"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    assert f"https.proxyPassword = {password}\n" in said
 
 
 def test_an_untrusted_certificate_is_told_from_an_unreachable_repository() -> None:

@@ -1,11 +1,13 @@
 """The command as a person types it, without anything running."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from stack import cli
+from stack import cli, control
 from stack.down import reset
 from stack.errors import Exit
 from stack.home import Home
@@ -32,7 +34,16 @@ def candlestream(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    "words", [["fly"], ["up", "--fast"], ["up", "--source", "bloomberg"], ["restart"], ["test", "nonsense"], []]
+    "words",
+    [
+        ["fly"],
+        ["up", "--fast"],
+        ["up", "--source", "bloomberg"],
+        ["up", "--hours", "nine-to-five"],
+        ["restart"],
+        ["test", "nonsense"],
+        [],
+    ],
 )
 def test_what_is_no_verb_or_option_gets_usage_and_exit_2(candlestream: Callable[..., Said], words: list[str]) -> None:
     code, out, err = candlestream(*words)
@@ -72,6 +83,7 @@ def test_reset_keeps_jars_and_what_is_not_ours(tmp_path: Path) -> None:
     home.prepare()
     home.state_file.write_text('{"source": "simulator"}')
     (home.jars / "a.jar").write_text("x")
+    (tmp_path / "checkpoints" / "3").mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("mine")
     reset(home, everything=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["jars", "notes.txt"]
@@ -81,3 +93,50 @@ def test_reset_of_a_folder_that_is_no_home_touches_nothing(tmp_path: Path) -> No
     (tmp_path / "data").mkdir()
     assert "nothing to delete" in reset(Home(tmp_path), everything=True)
     assert (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--source", "yahoo"], Exit.OTHER_SOURCE),
+        (["--seed", "8"], Exit.OTHER_SOURCE),
+        (["--postgres-bin", "/nowhere"], Exit.POSTGRES),
+    ],
+)
+def test_what_up_refuses_is_neither_kept_nor_half_started(
+    candlestream: Callable[..., Said], tmp_path: Path, options: list[str], code: Exit
+) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    home.state_file.write_text('{"source": "simulator", "seed": 7}')
+    ended, _, err = candlestream("up", *options, "--home", str(tmp_path))
+    assert ended == code
+    assert len(err.strip().splitlines()) == 1
+    assert home.state_file.read_text() == '{"source": "simulator", "seed": 7}'
+    assert not control.is_running(home)
+
+
+def test_a_full_disk_is_told_before_anything_is_made(
+    candlestream: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stack.home.LEAST_FREE_BYTES", 1 << 60)
+    ended, _, err = candlestream("up", "--source", "simulator", "--home", str(tmp_path / "home"))
+    assert ended == Exit.DISK
+    assert "--home" in err
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, Exit.DISK), (errno.EACCES, Exit.HOME), (errno.EIO, Exit.FAILED)]
+)
+def test_what_the_system_refuses_on_the_way_is_one_sentence(
+    candlestream: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, code: Exit
+) -> None:
+    def refuse(_home: Home) -> str:
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    monkeypatch.setattr("stack.shell.exports", refuse)
+    ended, out, err = candlestream("env", "--home", str(tmp_path))
+    assert (ended, out) == (code, "")
+    assert "/some/file" in err
+    assert len(err.strip().splitlines()) == 1
