@@ -6,20 +6,20 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard.database import DatabaseProblem
+from dashboard.source import is_simulated
 from dashboard.wiring import feed, settings
 
 ICON = Path(__file__).parent / "static" / "icon.svg"
 
 
 def title() -> str:
-    """The tab says what it shows, and that it is simulated where it is."""
+    """The tab's words until the first refresh has better ones (`quote.tab_title`)."""
+    words = st.query_params.get("symbol") or "Candlestream"
     try:
-        sources = {instrument.source for instrument in feed().instruments()}
+        marked = any(is_simulated(instrument.source) for instrument in feed().instruments())
     except DatabaseProblem:
-        return "Candlestream"
-    mark = " (SIMULATED)" if sources - {"yahoo"} else ""
-    symbol = st.query_params.get("symbol")
-    return f"{symbol or 'Candlestream'}{mark}"
+        return words
+    return f"SIMULATED {words}" if marked else words
 
 
 def main() -> None:

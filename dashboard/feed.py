@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import Any, Protocol
 
 from cachetools import TTLCache
 from psycopg2.extensions import cursor
 
-from dashboard import queries
+from dashboard import formats, queries
 from dashboard.database import Database
 from dashboard.queries import Instrument, Latest, Quality, Row, Service, Session, Watched
 
@@ -91,7 +91,13 @@ class DatabaseFeed:
             timeframe=timeframe,
             instruments=instruments,
             timeframes=self._timeframes(cur, symbol),
-            rows=queries.bars(cur, symbol, timeframe, request.bars, _moment(request.since_ms)),
+            rows=queries.bars(
+                cur,
+                symbol,
+                timeframe,
+                request.bars,
+                queries.BEGINNING if request.since_ms is None else formats.instant(request.since_ms),
+            ),
             is_whole=request.since_ms is None,
             latest=queries.latest(cur, symbol),
             five_minute_mean=queries.five_minute_mean(cur, symbol),
@@ -116,7 +122,3 @@ class DatabaseFeed:
         with self._lock:
             self._slow[what, of] = answer
         return answer
-
-
-def _moment(ms: int | None) -> datetime:
-    return queries.BEGINNING if ms is None else datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)

@@ -1,6 +1,6 @@
 """Numbers and times as words. A missing value is a dash, never a zero."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 DASH = "–"
@@ -47,6 +47,11 @@ def age(seconds: float) -> str:
     if whole < 86_400:
         return f"{whole // 3_600} h {whole % 3_600 // 60} min"
     return f"{whole // 86_400} d {whole % 86_400 // 3_600} h"
+
+
+def instant(ts_ms: int) -> datetime:
+    """Milliseconds since the epoch as a time; before 1970 they are below zero."""
+    return datetime.fromtimestamp(ts_ms / 1000, UTC)
 
 
 def moment(at: datetime, zone: ZoneInfo, with_seconds: bool = True) -> str:

@@ -1,5 +1,6 @@
 """The page with the chart: what is chosen, and the fragment that draws it anew each second."""
 
+import re
 import uuid
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from dashboard.quote import quote, tab_title
 from dashboard.rail import rail
 from dashboard.style import Style
 from dashboard.wire import Series, Wire
+
+MARKDOWN = re.compile(r"[\\`*_\[\]<>$~#|]")
 
 
 def show(feed: Feed, refresh_s: float) -> None:
@@ -82,9 +85,14 @@ def _chart(snapshot: Snapshot, series: Series, averages: tuple[int, ...]) -> Non
     components.chart("chart", wire.message(series, style, components.chart_state("chart").get("base")))
 
 
+def as_text(text: str) -> str:
+    """Text that Streamlit shows as it is: what comes from the address or the database is no Markdown, and so no link or picture."""
+    return MARKDOWN.sub(r"\\\g<0>", text)
+
+
 def _say(notice: Notice) -> None:
     show_as = {Level.ERROR: st.error, Level.WARNING: st.warning, Level.INFO: st.info}
-    show_as[notice.level](notice.sentence)
+    show_as[notice.level](as_text(notice.sentence))
 
 
 def _opens_symbol(key: str) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Colours of the chart, dark and light. Up and down differ in hue (teal, orange), in brightness and in filling, so that they
+"""Colours of the chart, dark and light. Up and down differ in hue (teal, orange) and in filling (a wash, a solid), so that they
 can be told apart with any colour vision and in print."""
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ class Palette:
     muted: str
     grid: str
     session_line: str
-    accent: str
     accent_wash: str
     up: str
     up_fill: str
@@ -37,7 +36,6 @@ DARK = Palette(
     muted="#8793a3",
     grid="rgba(135,147,163,0.11)",
     session_line="rgba(135,147,163,0.38)",
-    accent="#6ea8fe",
     accent_wash="rgba(110,168,254,0.09)",
     up="#2fc3ae",
     up_fill="rgba(47,195,174,0.22)",
@@ -63,7 +61,6 @@ LIGHT = Palette(
     muted="#5d6b7b",
     grid="rgba(93,107,123,0.12)",
     session_line="rgba(93,107,123,0.42)",
-    accent="#1f6feb",
     accent_wash="rgba(31,111,235,0.07)",
     up="#0a8f7f",
     up_fill="rgba(10,143,127,0.18)",

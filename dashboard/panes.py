@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dashboard.style import Style
+from dashboard.style import AVERAGES, Style
 
 GAP = 0.012
 PRICE, VOLUME, RSI, MACD = "yaxis", "yaxis2", "yaxis3", "yaxis4"
@@ -43,7 +43,7 @@ def readouts(style: Style) -> list[dict[str, object]]:
             "format": digits,
             "color": getattr(colours, f"sma_{length}"),
         }
-        for trace, length in zip((2, 3, 4, 5), (5, 20, 50, 200), strict=True)
+        for trace, length in zip((2, 3, 4, 5), AVERAGES, strict=True)
         if length in style.averages
     ]
     volume = [{"name": "", "column": "data.6.y", "format": "amount", "color": "direction"}]

@@ -6,6 +6,7 @@ from dashboard import formats
 from dashboard.feed import Snapshot
 from dashboard.freshness import AMBER_S, RED_S, Freshness, Market, freshness, hours
 from dashboard.queries import Latest
+from dashboard.source import is_simulated
 from dashboard.templating import direction, render
 
 
@@ -17,7 +18,7 @@ def quote(snapshot: Snapshot) -> str:
         "quote.html",
         symbol=snapshot.symbol,
         name=" · ".join(part for part in parts if part),
-        simulated=is_simulated(snapshot),
+        simulated=shows_simulated(snapshot),
         currency=(instrument.currency if instrument else None) or "",
         priced=latest is not None,
         price=formats.price(latest.price if latest else None, digits),
@@ -37,15 +38,15 @@ def tab_title(snapshot: Snapshot) -> str:
     words = [snapshot.symbol or "Candlestream"]
     if instrument and latest:
         words += [formats.price(latest.price, instrument.price_precision), formats.percent(latest.change_pct)]
-    if is_simulated(snapshot):
+    if shows_simulated(snapshot):
         words.insert(0, "SIMULATED")
     return " ".join(words)
 
 
-def is_simulated(snapshot: Snapshot) -> bool:
-    """Only Yahoo's prices are a market's; a symbol that is not known yet goes by the others of the same database."""
+def shows_simulated(snapshot: Snapshot) -> bool:
+    """A symbol that is not known yet goes by the others of the same database: sources never share one."""
     known = snapshot.latest or snapshot.instrument or next(iter(snapshot.instruments), None)
-    return known is not None and known.source != "yahoo"
+    return known is not None and is_simulated(known.source)
 
 
 def _freshness(snapshot: Snapshot) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from dashboard.palette import Palette
+from dashboard.source import is_simulated
 
 AVERAGES = (5, 20, 50, 200)
 
@@ -21,8 +22,7 @@ class Style:
 
     @property
     def is_simulated(self) -> bool:
-        """Only the provider's own prices are real; whatever else fed the platform is marked."""
-        return self.source != "yahoo"
+        return is_simulated(self.source)
 
     @property
     def view(self) -> str:

@@ -2,13 +2,12 @@
 screen draws the highest ranks for which there is room, and a new session outranks any hour."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from dashboard import formats
 from dashboard.queries import Row
 from market.timeframes import TIMEFRAMES
-
-EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
 YEAR, MONTH, SESSION, WEEK = 9, 8, 7, 6
 MINUTE_RANKS = ((240, 5), (60, 4), (30, 3), (15, 2), (5, 1))
@@ -27,7 +26,7 @@ def labels(rows: list[Row], timeframe: str, zone: ZoneInfo, before: date | None 
     out: list[Label] = []
     for row in rows:
         if intraday:
-            out.append(_intraday(row, EPOCH + timedelta(milliseconds=row.ts_ms), zone, before))
+            out.append(_intraday(row, formats.instant(row.ts_ms), zone, before))
         else:
             out.append(_daily(row.session_date, timeframe, before))
         before = row.session_date
@@ -38,7 +37,7 @@ def _intraday(row: Row, at: datetime, zone: ZoneInfo, before: date | None) -> La
     local = at.astimezone(zone)
     full = f"{local:%a} {local.day} {local:%b %Y %H:%M}"
     if before is not None and row.session_date != before:
-        return Label(SESSION, f"{row.session_date:%a} {row.session_date.day} {row.session_date:%b}", full)
+        return Label(SESSION, formats.day(row.session_date), full)
     minute = local.hour * 60 + local.minute
     rank = next((rank for minutes, rank in MINUTE_RANKS if minute % minutes == 0), 0)
     return Label(rank, f"{local:%H:%M}", full)

@@ -7,6 +7,12 @@ const { words } = await import(`./words.js${version}`);
 
 const FEWEST_BARS = 15;
 
+function escaped(text) {
+  const box = document.createElement("span");
+  box.textContent = text;
+  return box.innerHTML;
+}
+
 function child(parent, name) {
   let found = parent.querySelector(`:scope > .${name}`);
   if (!found) {
@@ -30,7 +36,7 @@ export function showReadouts(chart) {
     line.className = "cs-readout";
     line.style.left = `${left + 6}px`;
     line.style.top = `${top + height * (1 - chart.figure.layout[pane.axis].domain[1]) + 3}px`;
-    const spans = [`<b>${pane.title}</b>`];
+    const spans = [`<b>${escaped(pane.title)}</b>`];
     for (const item of pane.items) {
       const color = item.color === "direction" ? (isUp ? meta.up : meta.down) : item.color;
       const name = item.name ? `<i>${item.name}</i> ` : "";

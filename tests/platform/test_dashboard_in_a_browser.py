@@ -22,9 +22,10 @@ from psycopg2.extras import execute_values
 from stack.home import REPO
 from stack.ports import free_port
 
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.platform,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine"),
 ]
 
 MINUTES = 400
@@ -177,7 +178,7 @@ def _wait_for(url: str, limit_s: float = 60.0) -> None:
 @contextmanager
 def browser_page(url: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1000}, color_scheme="dark")
         page.goto(url)
         page.wait_for_selector(".cs-plot path.box", state="attached", timeout=90_000)

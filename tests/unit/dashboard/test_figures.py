@@ -1,6 +1,9 @@
 """Bars to figure: what is drawn, where, and in which colour."""
 
 import itertools
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +11,7 @@ from dashboard.figures import columns, figure, live, plain
 from dashboard.palette import DARK, LIGHT
 
 pytestmark = pytest.mark.unit
+REPO = Path(__file__).parents[3]
 
 
 def test_plotly_accepts_the_whole_figure(rows, style):
@@ -126,11 +130,38 @@ def test_two_themes_draw_the_same_numbers(rows, style):
     assert dark.layout.paper_bgcolor != light.layout.paper_bgcolor
 
 
-def test_up_and_down_differ_in_brightness_too(style):
-    """For eyes that do not tell teal from orange: the filling and the lightness differ as well."""
-    for colours in (DARK, LIGHT):
-        assert "rgba" in colours.up_fill
-        assert colours.down_fill == colours.down
+def luminance(rgb: list[float]) -> float:
+    """Relative luminance of sRGB, as WCAG 2 defines it."""
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def painted(colour: str, background: str) -> list[float]:
+    """The colour that is seen, red, green and blue from 0 to 1: a wash lets its background through."""
+    if colour.startswith("#"):
+        return [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    *parts, alpha = [float(part) for part in colour.removeprefix("rgba(").removesuffix(")").split(",")]
+    below = painted(background, background)
+    return [alpha * part / 255 + (1 - alpha) * under for part, under in zip(parts, below, strict=True)]
+
+
+@pytest.mark.parametrize("colours", [DARK, LIGHT], ids=["dark", "light"])
+def test_bodies_of_up_and_down_candles_differ_in_brightness_for_eyes_that_do_not_tell_teal_from_orange(colours):
+    dim, bright = sorted(luminance(painted(fill, colours.background)) for fill in (colours.up_fill, colours.down_fill))
+    assert (bright + 0.05) / (dim + 0.05) > 2
+
+
+@pytest.mark.parametrize(("colours", "place", "theme"), [(DARK, 0, "dark"), (LIGHT, 1, "light")], ids=["dark", "light"])
+def test_the_chart_the_words_around_it_and_streamlits_theme_have_the_same_colours(colours, place, theme):
+    css = (REPO / "dashboard" / "static" / "page.css").read_text()
+    variables = dict(re.findall(r"--(\w+): (#\w+)", css.split("--up:")[place + 1].split("}")[0]))
+    assert css.split("--up: ")[place + 1].startswith(colours.up)
+    ground = colours.background[:4] if variables["ground"] == "#fff" else colours.background
+    assert (variables["down"], variables["muted"], variables["text"], variables["ground"]) == (
+        colours.down, colours.muted, colours.text, ground,
+    )  # fmt: skip
+    streamlit = tomllib.loads((REPO / ".streamlit" / "config.toml").read_text())["theme"][theme]
+    assert (streamlit["backgroundColor"], streamlit["textColor"]) == (colours.background, colours.text)
 
 
 def test_a_figure_without_bars_is_an_empty_chart_and_no_error(style):

@@ -1,5 +1,6 @@
 """The page as Streamlit runs it, over a feed that fails in every way a feed can. What it says is what is tested."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -47,7 +48,8 @@ def opened(feed, **query):
 
 
 def said(test):
-    return [alert.value for alert in [*test.error, *test.warning, *test.info]]
+    """The sentences as they are read: a backslash only keeps Markdown from taking the next character for its own."""
+    return [re.sub(r"\\(.)", r"\1", alert.value) for alert in [*test.error, *test.warning, *test.info]]
 
 
 AWAY = DatabaseProblem("PostgreSQL at 127.0.0.1:5432 cannot be reached.", "connection refused")
@@ -116,6 +118,11 @@ def test_a_symbol_that_is_not_tracked_is_said_not_to_be():
     test = opened(FakeFeed(make_snapshot()), symbol="FOO")
     assert not test.exception
     assert said(test) == ["FOO is not tracked. Tracked are AAPL."]
+
+
+def test_what_the_address_says_is_shown_and_is_no_markup():
+    test = opened(FakeFeed(make_snapshot()), symbol="![X](//ELSEWHERE.EXAMPLE/X)")
+    assert test.warning[0].value.startswith(r"!\[X\](//ELSEWHERE.EXAMPLE/X) is not tracked")
 
 
 def test_an_interval_that_does_not_exist_falls_back():
