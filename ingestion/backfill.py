@@ -40,6 +40,8 @@ class Summary:
     dead_letters: int = 0
     unknown: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    # Another backfill is at work on these.
+    busy: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
 
@@ -69,6 +71,9 @@ def backfill(
     started_s = time.monotonic()
     summary = Summary()
     known, summary.unknown, stopped = patient_instruments(database, provider, source, request.symbols, now_ms)
+    claimed = [instrument for instrument in known if tables.claim_history(database, instrument.symbol)]
+    summary.busy = sorted({i.symbol for i in known} - {i.symbol for i in claimed})
+    known = claimed
     summary.symbols = len(known)
     splits = {instrument.symbol: _stored_splits(database, instrument.symbol) for instrument in known}
     for timeframe in ORDER:
@@ -87,6 +92,11 @@ def backfill(
                 stopped = error
                 break
     publisher.flush(FLUSH_S)
+    if stopped is None and request.timeframes is None and request.since is None:
+        failed = {entry.partition(" ")[0] for entry in summary.failed}
+        for instrument in known:
+            if instrument.symbol not in failed:
+                tables.mark_history(database, instrument.symbol)
     summary.seconds = time.monotonic() - started_s
     summary.error = str(stopped) if stopped else ""
     detail = f"{summary.series} series, {summary.bars} bars of {summary.symbols} symbols in {summary.seconds:.0f} s"

@@ -8,6 +8,9 @@ IngestionError
 │   ├── Unavailable   12  no connection, a time-out, a 5xx
 │   ├── UnknownSymbol 13  the provider answered that there is no such symbol
 │   └── Malformed     14  an answer that is not what the provider's protocol says
+├── NotTracked        15  the symbol is not in the tracked list
+├── BadFile           16  a file that cannot be imported
+├── NotReplayed       17  a dead letter that is not there, or cannot be sent again as it is
 ├── DatabaseAway      20  PostgreSQL cannot be reached
 └── BrokerAway        21  Kafka did not acknowledge
 """
@@ -48,7 +51,13 @@ class Unavailable(ProviderError):
 
 
 class UnknownSymbol(ProviderError):
+    """`said` is what the provider answered."""
+
     exit_code = 13
+
+    def __init__(self, sentence: str, said: str = "no such symbol") -> None:
+        super().__init__(sentence)
+        self.said = said
 
 
 class Malformed(ProviderError):
@@ -63,6 +72,18 @@ class Malformed(ProviderError):
 
 # About one symbol or one answer: the next request may well succeed. All other provider errors are about the provider.
 ABOUT_ONE_ANSWER = (UnknownSymbol, Malformed)
+
+
+class NotTracked(IngestionError):
+    exit_code = 15
+
+
+class BadFile(IngestionError):
+    exit_code = 16
+
+
+class NotReplayed(IngestionError):
+    exit_code = 17
 
 
 class DatabaseAway(IngestionError):

@@ -33,3 +33,5 @@ class Tracked:
     state: str
     updated_ms: int
     instrument: Instrument | None
+    added_ms: int = 0
+    has_history: bool = True

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import sys
 import time
 from functools import partial
 
@@ -15,6 +16,7 @@ from ingestion.database import Database
 from ingestion.errors import BrokerAway, DatabaseAway
 from ingestion.feed import Feed
 from ingestion.healing import Healing
+from ingestion.history import Histories
 from ingestion.live import LiveStream
 from ingestion.providers.base import Provider
 from ingestion.publisher import Publisher
@@ -31,6 +33,7 @@ STATUS_S = 2.0
 SERVE_S = 0.1
 PARTITIONS_S = 60.0
 FLUSH_S = 8.0
+HISTORY_COMMAND = ("nice", "-n10", sys.executable, "-m", "ingestion", "backfill", "--symbols")
 
 
 def now_ms() -> int:
@@ -49,8 +52,10 @@ async def run(settings: Settings, provider: Provider) -> None:
     stream = LiveStream(provider, publisher, settings.source, now_ms)
     asking = Asking(now_ms, rng)
     tracking = Tracking(database, provider, asking, stream, settings.source, now_ms)
-    events_topic = EVENTS.full_name(settings.kafka_prefix)
-    healing = Healing(database, provider, asking, stream, publisher, settings.source, events_topic, now_ms)
+    # The ledger of the stream names topics without their prefix.
+    healing = Healing(database, provider, asking, stream, publisher, settings.source, EVENTS.name, now_ms)
+    histories = Histories(now_ms, HISTORY_COMMAND)
+    tracking.on_list = histories.note
     feed = Feed(
         provider,
         stream.symbols,
@@ -73,13 +78,14 @@ async def run(settings: Settings, provider: Provider) -> None:
         await healing.remember_last_run()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(tracking.follow_table())
-            tasks.create_task(tracking.describe_new())
+            tasks.create_task(tracking.welcome_new())
             tasks.create_task(feed.run())
             tasks.create_task(stream.beat(feed))
             tasks.create_task(healing.run())
+            tasks.create_task(histories.run())
             tasks.create_task(learn_partitions(publisher))
 
-    log.info("live", source=settings.source, provider=provider.title, topic=events_topic)
+    log.info("live", source=settings.source, provider=provider.title, topic=EVENTS.full_name(settings.kafka_prefix))
     service = [
         asyncio.create_task(work()),
         asyncio.create_task(serve_producer(publisher)),

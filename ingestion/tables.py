@@ -8,7 +8,8 @@ from ingestion.instruments import Instrument, Tracked
 
 SELECT_TRACKED = """
 SELECT symbol, name, instrument_type, exchange, calendar, timezone, currency, price_precision, has_volume,
-       state, (extract(epoch FROM updated_at) * 1000)::bigint
+       state, (extract(epoch FROM updated_at) * 1000)::bigint, (extract(epoch FROM added_at) * 1000)::bigint,
+       history_at IS NOT NULL
 FROM core.instruments WHERE tracked ORDER BY added_at, symbol
 """
 
@@ -41,7 +42,39 @@ def seed_tracked(database: Database, symbols: list[str], source: str) -> int:
 def tracked(database: Database) -> list[Tracked]:
     """The tracked list, in the order in which it was made."""
     rows = database.run(SELECT_TRACKED)
-    return [Tracked(row[0], row[9], row[10], Instrument(*row[:9]) if row[9] == "ok" else None) for row in rows]
+    return [
+        Tracked(row[0], row[9], row[10], Instrument(*row[:9]) if row[9] == "ok" else None, row[11], row[12])
+        for row in rows
+    ]
+
+
+def track(database: Database, symbol: str) -> None:
+    """Tracks an instrument that is known; one that comes back after a pause has a hole in its history."""
+    database.run(
+        "UPDATE core.instruments SET tracked = true, history_at = NULL, added_at = now(), updated_at = now()"
+        " WHERE symbol = %s AND NOT tracked",
+        (symbol,),
+    )
+
+
+def untrack(database: Database, symbol: str) -> bool:
+    """Whether it was tracked. Its data stay."""
+    return bool(
+        database.run(
+            "UPDATE core.instruments SET tracked = false, updated_at = now() WHERE symbol = %s AND tracked RETURNING 1",
+            (symbol,),
+        )
+    )
+
+
+def mark_history(database: Database, symbol: str) -> None:
+    database.run("UPDATE core.instruments SET history_at = now() WHERE symbol = %s", (symbol,))
+
+
+def claim_history(database: Database, symbol: str) -> bool:
+    """Whether this process may fetch the symbol's history now. The claim ends with the connection."""
+    [[is_ours]] = database.run("SELECT pg_try_advisory_lock(hashtext('candlestream history'), hashtext(%s))", (symbol,))
+    return bool(is_ours)
 
 
 def save_instrument(database: Database, instrument: Instrument, source: str) -> None:

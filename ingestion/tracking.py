@@ -19,7 +19,7 @@ from ingestion.threads import in_thread
 
 log = structlog.get_logger()
 
-TABLE_POLL_S = 3.0
+TABLE_POLL_S = 2.0
 # After an answer about a symbol that made no sense.
 ASK_AGAIN_MS = 60_000
 
@@ -42,9 +42,11 @@ class Tracking:
         self._stream = stream
         self._source = source
         self._now_ms = now_ms
-        self._to_describe: list[Tracked] = []
+        self._to_welcome: list[Tracked] = []
+        self._has_news = asyncio.Event()
         self._not_before_ms: dict[str, int] = {}
         self.database_trouble = ""
+        self.on_list: Callable[[list[Tracked]], None] = lambda _: None
         self.tracked: int | None = None
         self.unknown = 0
         # About one symbol each: what was wrong with the last answer, until there is a good one.
@@ -71,21 +73,31 @@ class Tracking:
                 self.note_database(str(error))
             else:
                 self.note_database("")
-                now_ms = self._now_ms()
-                self._stream.instruments = {e.symbol: e.instrument for e in entries if e.instrument is not None}
-                self._to_describe = [e for e in entries if catalogue.needs_description(e, now_ms)]
-                self.tracked = len(entries)
-                self.unknown = sum(entry.state == "unknown" for entry in entries)
+                self._take(entries)
             await asyncio.sleep(TABLE_POLL_S)
 
-    async def describe_new(self) -> None:
+    def _take(self, entries: list[Tracked]) -> None:
+        """The list as it is now. Who comes while the service runs is welcomed; who was there at its start is the poll's."""
+        now_ms = self._now_ms()
+        before = self._stream.instruments
+        known = {e.symbol: e.instrument for e in entries if e.instrument is not None}
+        self._to_welcome = [e for e in entries if catalogue.needs_description(e, now_ms)]
+        if self.tracked is not None:
+            self._to_welcome += [e for e in entries if e.instrument is not None and e.symbol not in before]
+        self._stream.instruments = known
+        self.tracked = len(entries)
+        self.unknown = sum(entry.state == "unknown" for entry in entries)
+        self.on_list(entries)
+        if self._to_welcome:
+            self._has_news.set()
+
+    async def welcome_new(self) -> None:
         """Asks about new symbols, oldest first; each gets its minutes of today as soon as it is known."""
         while True:
-            entries, self._to_describe = self._to_describe, []
+            await self._has_news.wait()
+            self._has_news.clear()
+            entries, self._to_welcome = self._to_welcome, []
             for entry in entries:
-                if entry.symbol in self._stream.instruments:
-                    # The list was read while it was being described.
-                    continue
                 if self._now_ms() < self._not_before_ms.get(entry.symbol, 0):
                     continue
                 try:
@@ -103,12 +115,13 @@ class Tracking:
                 except DatabaseAway as error:
                     self.note_database(str(error))
                     break
-            await asyncio.sleep(1.0)
 
     async def _welcome(self, entry: Tracked) -> None:
-        instrument = await self._asking.ask(
-            lambda: catalogue.describe(self._database, self._provider, entry, self._source, self._today)
-        )
+        instrument = entry.instrument
+        if instrument is None:
+            instrument = await self._asking.ask(
+                lambda: catalogue.describe(self._database, self._provider, entry, self._source, self._today)
+            )
         if instrument is None:
             return
         self._stream.instruments = {**self._stream.instruments, instrument.symbol: instrument}

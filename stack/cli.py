@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stack import state
+from stack import ingest_verbs, state
 from stack.errors import Exit, StackError, of_the_system
 from stack.home import open_home
+from stack.options import HomeOption
 from stack.state import Hours, Source
 
 app = typer.Typer(
@@ -21,12 +22,9 @@ app = typer.Typer(
     help="A self-hosted, real-time stock-market analytics platform. `candlestream up` starts it.",
     epilog="Exit codes: 0 done or ready, 2 wrong usage, 3 not ready, 10-15 the environment, 20-29 the platform (docs/runbook.md).",
 )
+ingest_verbs.attach(app)
 console = Console(soft_wrap=True)
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", envvar="CANDLESTREAM_HOME", help="The folder with all state; default .candlestream."),
-]
 Names = Annotated[list[str], typer.Argument(help="Services, as `status` names them.")]
 
 

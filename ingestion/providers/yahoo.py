@@ -91,7 +91,7 @@ class Yahoo:
         try:
             calendar = calendar_for(exchange, kind)
         except UnknownCalendar as error:
-            raise UnknownSymbol(f"{symbol}: {error}") from error
+            raise UnknownSymbol(f"{symbol}: {error}", str(error)) from error
         return Instrument(
             symbol=symbol,
             name=meta.get("longName") or meta.get("shortName"),
@@ -158,7 +158,8 @@ def classified(error: Exception, status: int, body: bytes, symbol: str) -> Provi
         return Unauthorised(f"{symbol}: refused with {status}")
     reason = getattr(error, "yahoo_reason", None) or ""
     if status == 404 or "may be delisted" in reason or "Quote not found" in reason:
-        return UnknownSymbol(f"{symbol}: {reason or 'no such symbol'}")
+        said = reason or "no such symbol"
+        return UnknownSymbol(f"{symbol}: {said}", said)
     if status >= 500 or isinstance(error, curl.exceptions.RequestException | OSError):
         return Unavailable(f"{symbol}: answered with {status}" if status >= 500 else f"{symbol}: {_sentence(error)}")
     return Malformed(f"{symbol}: {type(error).__name__} in an answer with status {status}: {_sentence(error)}", body)

@@ -14,7 +14,7 @@ from ingestion.tracking import Tracking
 pytestmark = pytest.mark.unit
 
 NOW_MS = 1_764_000_000_000
-PENDING = ("AAPL", None, None, None, None, None, None, None, None, "pending", 0)
+PENDING = ("AAPL", None, None, None, None, None, None, None, None, "pending", 0, 0, True)
 
 
 class Provider:
@@ -37,7 +37,7 @@ def after_one_try(error: Exception) -> Tracking:
 
     async def run() -> None:
         follow = asyncio.create_task(tracking.follow_table())
-        describe = asyncio.create_task(tracking.describe_new())
+        describe = asyncio.create_task(tracking.welcome_new())
         async with asyncio.timeout(10):
             while tracking.trouble()[0] is None:
                 await asyncio.sleep(0.01)

@@ -1,141 +1,15 @@
 """Ingestion with real parts: the simulated exchange, Kafka and PostgreSQL, each command as a process of its own."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import psycopg2
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from market.contracts import Action, Bar, Clock, Record, Tick, decode
-from stack.ports import HOST, free_port
-from tests.embedded import REPO, Database, running, wait_until
+from market.contracts import Action, Bar, Clock, Tick
+from tests.stream.ingestion.rig import Ingestion
 from tests.stream.rig import until
 
 pytestmark = pytest.mark.stream
-
-
-@dataclass
-class Ingestion:
-    """The environment of one ingestion, and what a test does with it and asks of it."""
-
-    environment: dict[str, str]
-    database: Database
-    bootstrap: str
-    prefix: str
-    home: Path
-
-    def command(self, *arguments: str, **environment: str) -> tuple[int, dict[str, Any], str]:
-        """(exit code, summary, log) of a one-shot command."""
-        ended = subprocess.run(
-            [sys.executable, "-m", "ingestion", *arguments],
-            cwd=REPO,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        last = ended.stdout.strip().rpartition("\n")[2]
-        return ended.returncode, json.loads(last) if last else {}, ended.stderr
-
-    @contextmanager
-    def live(self) -> Iterator[subprocess.Popen[bytes]]:
-        log = self.home / "live.log"
-        command = [sys.executable, "-m", "ingestion", "live"]
-        with log.open("ab") as out:
-            process = subprocess.Popen(command, cwd=REPO, env=self.environment, stdout=out, stderr=out)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self.database.writer)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            rows = cursor.fetchall() if cursor.description else []
-        connection.close()
-        return rows
-
-    def records(self, topic: str) -> dict[int, list[Record]]:
-        """All records of a topic, by partition and in order."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test", "enable.auto.commit": False})
-        try:
-            return self._records(consumer, self.prefix + topic)
-        finally:
-            consumer.close()
-
-    def _records(self, consumer: Consumer, topic: str) -> dict[int, list[Record]]:
-        partitions = [
-            TopicPartition(topic, number, 0) for number in consumer.list_topics(topic, 10).topics[topic].partitions
-        ]
-        wanted = sum(until(lambda: self._ends(consumer, partitions), "the topic has a leader", 30))
-        consumer.assign(partitions)
-        found: dict[int, list[Record]] = defaultdict(list)
-        while wanted > 0:
-            for message in consumer.consume(min(wanted, 5_000), 5.0):
-                found[message.partition()].append(decode(message.value()))
-                wanted -= 1
-        return found
-
-    def _ends(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[int]:
-        """The partitions' ends, none while a topic that was just made has no leader."""
-        try:
-            return [consumer.get_watermark_offsets(partition, 10)[1] for partition in partitions]
-        except KafkaException:
-            return []
-
-    def events(self, kind: type[Record]) -> list[Any]:
-        return [
-            record
-            for records in self.records("market.events.v1").values()
-            for record in records
-            if type(record) is kind
-        ]
-
-
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[dict[str, str]]:
-    """The simulated exchange: the two variables that point ingestion to it."""
-    folder = Path(tempfile.mkdtemp(prefix="candlestream-exchange-"))
-    port = free_port()
-    command = [sys.executable, "-m", "simulator", "serve", "--port", str(port), "--home", str(folder)]
-    log, certificate = folder / "simulator.log", folder / "simulator" / "ca.pem"
-    environment = os.environ | {"PYTHONPATH": str(REPO)}
-    with running(command, log, signal.SIGTERM, environment) as process:
-        wait_until(lambda: "serving" in log.read_text(), process, log)
-        yield {"CANDLESTREAM_FEED_PROXY": f"http://{HOST}:{port}", "CANDLESTREAM_FEED_CA": str(certificate)}
-
-
-@pytest.fixture
-def ingestion(
-    postgres: Database, kafka: str, topics: Callable[[str], str], exchange: dict[str, str], tmp_path: Path
-) -> Ingestion:
-    prefix = topics("ingestion")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CANDLESTREAM_")}
-    environment |= exchange | {
-        "CANDLESTREAM_HOME": str(tmp_path),
-        "CANDLESTREAM_SOURCE": "simulator",
-        "CANDLESTREAM_DATABASE_URL": postgres.writer,
-        "CANDLESTREAM_KAFKA_BOOTSTRAP": kafka,
-        "CANDLESTREAM_TOPIC_PREFIX": prefix,
-        "CANDLESTREAM_SYMBOLS": "AAPL,MSFT",
-        "PGPASSFILE": str(postgres.pgpass),
-    }
-    return Ingestion(environment, postgres, kafka, prefix, tmp_path)
 
 
 def test_live_ticks_and_the_clock_reach_kafka_and_a_stop_is_clean(ingestion: Ingestion) -> None:

@@ -1,0 +1,106 @@
+"""The commands of the command line, each wired top to bottom from the settings."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import cache
+
+import structlog
+
+from ingestion import backfill, poll, service, tables
+from ingestion.budget import Budget
+from ingestion.database import Database
+from ingestion.errors import IngestionError
+from ingestion.providers.base import Provider
+from ingestion.providers.yahoo import Yahoo
+from ingestion.publisher import Publisher
+from ingestion.settings import Settings
+
+log = structlog.get_logger()
+
+# A backfill leaves so many requests a minute to the poll and to new symbols.
+BACKFILL_KEEPS = 20
+
+
+def run_live(_chosen: argparse.Namespace, configured: Settings) -> int:
+    asyncio.run(service.run(configured, provider_of(configured)))
+    return 0
+
+
+def run_poll(chosen: argparse.Namespace, configured: Settings) -> int:
+    database, publisher = seeded(configured), publisher_of(configured, "poll")
+    done, stopped = poll.poll(
+        database,
+        provider_of(configured),
+        publisher,
+        configured.source,
+        chosen.symbols,
+        chosen.deadline,
+        service.now_ms,
+    )
+    return told(done.as_dict(), stopped)
+
+
+def run_backfill(chosen: argparse.Namespace, configured: Settings) -> int:
+    database, publisher = seeded(configured), publisher_of(configured, "backfill")
+    request = backfill.Request(chosen.symbols, chosen.timeframes, chosen.since, chosen.everything)
+    provider = provider_of(configured, keep=BACKFILL_KEEPS)
+    result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, service.now_ms)
+    return told(result.as_dict(), stopped)
+
+
+def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
+    # Not at the top: the live service starts without what only people need.
+    from rich.console import Console
+
+    from ingestion import symbols
+
+    database, console = Database(configured.database_url), Console(soft_wrap=True)
+    if chosen.verb == "list":
+        console.print(symbols.listed(database))
+        return 0
+    if chosen.verb == "remove":
+        failure = symbols.remove(database, chosen.symbols, console)
+    else:
+        provider = cache(lambda: provider_of(configured))
+        failure = symbols.add(database, provider, configured.source, chosen.symbols, today, console)
+    return 0 if failure is None else failure.exit_code
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
+    "live": run_live,
+    "poll": run_poll,
+    "backfill": run_backfill,
+    "symbols": run_symbols,
+}
+
+
+def provider_of(configured: Settings, keep: int = 0) -> Provider:
+    """The provider behind the budget that all processes of the home share; `keep` requests of it are left to others."""
+    budget = Budget(configured.home / "ingestion" / "requests.json", configured.requests_per_minute, keep=keep)
+    return Yahoo(configured.home / "cache" / "yfinance", budget)
+
+
+def seeded(configured: Settings) -> Database:
+    """The database. At a first start a command may come before the live service, and tracks the configured symbols."""
+    database = Database(configured.database_url)
+    tables.seed_tracked(database, configured.symbols, configured.source)
+    return database
+
+
+def publisher_of(configured: Settings, command: str) -> Publisher:
+    name = f"candlestream-{command}"
+    return Publisher(configured.kafka_bootstrap, configured.kafka_prefix, configured.producer_queue_mb, name)
+
+
+def told(summary: dict[str, object], stopped: IngestionError | None) -> int:
+    """The summary as the last line on stdout, for whoever started the command; the exit code."""
+    log.info("done", **summary)
+    print(json.dumps(summary), flush=True)  # noqa: T201  (a command's answer)
+    return stopped.exit_code if stopped is not None else 0
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
