@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import date
+from pathlib import Path
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
             "--symbols", type=listed, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
         )
     add_symbols(commands.add_parser("symbols", help="the tracked list"))
+    add_dead_letters(commands.add_parser("dead-letters", help="what was refused, and its second try"))
     return top
 
 
@@ -29,6 +31,32 @@ def add_symbols(symbols: argparse.ArgumentParser) -> None:
     verbs.add_parser("list", help="what is tracked")
     for verb, what in (("add", "track symbols that the provider knows"), ("remove", "track no more; the data stay")):
         verbs.add_parser(verb, help=what).add_argument("symbols", type=str.upper, nargs="+")
+
+
+def add_dead_letters(top: argparse.ArgumentParser) -> None:
+    verbs = top.add_subparsers(dest="verb", required=True)
+    found = verbs.add_parser("list", help="the newest ones")
+    found.add_argument(
+        "--state", action="append", metavar="STATE", help="open, edited, sent, replayed, refused, failed"
+    )
+    found.add_argument("--limit", type=int, default=50, metavar="N")
+    shown = verbs.add_parser("show", help="one of them in full")
+    edited = verbs.add_parser("edit", help="change what is sent; the original stays. In $EDITOR without an option")
+    for verb in (shown, edited):
+        verb.add_argument("id", type=int)
+    edited.add_argument("--set", action="append", metavar="FIELD=VALUE", help="such as close=101.5")
+    edited.add_argument("--file", type=Path, metavar="FILE", help="the whole payload")
+    again = verbs.add_parser("replay", help="send again, with the first receive time; once each")
+    again.add_argument("ids", type=int, nargs="*", metavar="ID")
+    again.add_argument("--all", action="store_true")
+    again.add_argument("--mendable", action="store_true", help="those of symbols that are known by now")
+    again.add_argument("--again", action="store_true", help="also what was taken before")
+    again.add_argument(
+        "--json", action="store_true", help="the numbers as JSON, exit code 0 also where some were refused"
+    )
+    for verb in (found, again):
+        verb.add_argument("--symbol", type=str.upper)
+        verb.add_argument("--reason")
 
 
 def listed(text: str) -> list[str]:

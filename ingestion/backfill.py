@@ -75,7 +75,7 @@ def backfill(
     summary.busy = sorted({i.symbol for i in known} - {i.symbol for i in claimed})
     known = claimed
     summary.symbols = len(known)
-    splits = {instrument.symbol: _stored_splits(database, instrument.symbol) for instrument in known}
+    splits = {instrument.symbol: tables.stored_splits(database, instrument.symbol) for instrument in known}
     for timeframe in ORDER:
         if stopped is not None or (request.timeframes and timeframe not in request.timeframes):
             continue
@@ -155,11 +155,6 @@ def _series(
     summary.bars += bars
     log.info("series", symbol=symbol, timeframe=timeframe, bars=bars)
     tables.set_status(database, NAME, "ok", f"{symbol} {timeframe}: {bars} bars; {summary.bars} in all")
-
-
-def _stored_splits(database: Database, symbol: str) -> dict[date, float]:
-    actions = tables.stored_actions(database, symbol)
-    return {day: value for (day, action), value in actions.items() if action == "split"}
 
 
 def _day(ts_ms: int) -> date:

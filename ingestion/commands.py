@@ -13,7 +13,7 @@ from ingestion import backfill, poll, service, tables
 from ingestion.budget import Budget
 from ingestion.database import Database
 from ingestion.errors import IngestionError
-from ingestion.providers.base import Provider
+from ingestion.providers.base import LiveProvider
 from ingestion.providers.yahoo import Yahoo
 from ingestion.publisher import Publisher
 from ingestion.settings import Settings
@@ -69,15 +69,24 @@ def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
     return 0 if failure is None else failure.exit_code
 
 
+def run_dead_letters(chosen: argparse.Namespace, configured: Settings) -> int:
+    from ingestion import letter_commands
+
+    return letter_commands.run(
+        chosen, configured, lambda: provider_of(configured), lambda: publisher_of(configured, "replay")
+    )
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "live": run_live,
     "poll": run_poll,
     "backfill": run_backfill,
     "symbols": run_symbols,
+    "dead-letters": run_dead_letters,
 }
 
 
-def provider_of(configured: Settings, keep: int = 0) -> Provider:
+def provider_of(configured: Settings, keep: int = 0) -> LiveProvider:
     """The provider behind the budget that all processes of the home share; `keep` requests of it are left to others."""
     budget = Budget(configured.home / "ingestion" / "requests.json", configured.requests_per_minute, keep=keep)
     return Yahoo(configured.home / "cache" / "yfinance", budget)

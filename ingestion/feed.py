@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from ingestion.backoff import backoff_s
-from ingestion.providers.base import Provider
+from ingestion.providers.base import LiveProvider
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class Feed:
 
     def __init__(
         self,
-        provider: Provider,
+        provider: LiveProvider,
         symbols: Callable[[], frozenset[str]],
         expects_data: Callable[[int], bool],
         on_frame: Callable[[str | bytes, int], Awaitable[None]],

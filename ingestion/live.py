@@ -10,7 +10,7 @@ from ingestion import metrics
 from ingestion.feed import Feed
 from ingestion.holes import Hole
 from ingestion.instruments import Instrument
-from ingestion.providers.base import MalformedFrame, Provider
+from ingestion.providers.base import LiveProvider, MalformedFrame
 from ingestion.publisher import Publisher
 from ingestion.quotes import Repeats, tick_of
 from ingestion.rows import dead_letter
@@ -32,7 +32,7 @@ FULL_QUEUE_PAUSE_S = 0.05
 class LiveStream:
     """What the feed said so far. `instruments` is kept by `ingestion.tracking`; unknown symbols are counted and dropped."""
 
-    def __init__(self, provider: Provider, publisher: Publisher, source: str, now_ms: Callable[[], int]) -> None:
+    def __init__(self, provider: LiveProvider, publisher: Publisher, source: str, now_ms: Callable[[], int]) -> None:
         self._provider = provider
         self._publisher = publisher
         self._source = source

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -13,6 +13,8 @@ from market.contracts import Clock, DeadLetter, Record
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
 
 log = structlog.get_logger()
+
+OnDelivery = Callable[[KafkaError | None, Message], None]
 
 
 def producer_config(bootstrap: str, queue_mb: int, client_id: str) -> dict[str, str | int | bool]:
@@ -72,6 +74,19 @@ class Publisher:
             sent += 1
         return sent
 
+    def send_placed(self, record: Record, history: bool, note: Callable[[str, int, int], None]) -> None:
+        """Blocking: queues a record whose place is wanted. `note` is given topic (without prefix), partition and offset."""
+        topic, name = (self._history, HISTORY.name) if history else (self._events, EVENTS.name)
+
+        def on_delivery(error: KafkaError | None, message: Message) -> None:
+            self._on_delivery(error, message)
+            if error is None:
+                note(name, message.partition(), message.offset())
+
+        key = getattr(record, "symbol", "").encode()
+        while not self._queue(topic, key, record.encode(), -1, on_delivery):
+            self._producer.poll(0.1)
+
     def send_clock(self, clock: Clock) -> bool:
         """The clock to every partition of the events topic, behind everything that was sent before it."""
         payload = clock.encode()
@@ -110,9 +125,11 @@ class Publisher:
     def _produce(self, topic: str, symbol: str, record: Record) -> bool:
         return self._queue(topic, symbol.encode(), record.encode(), -1)
 
-    def _queue(self, topic: str, key: bytes, value: bytes, partition: int) -> bool:
+    def _queue(
+        self, topic: str, key: bytes, value: bytes, partition: int, on_delivery: OnDelivery | None = None
+    ) -> bool:
         try:
-            self._producer.produce(topic, value, key, partition, on_delivery=self._on_delivery)
+            self._producer.produce(topic, value, key, partition, on_delivery=on_delivery or self._on_delivery)
         except BufferError:
             return False
         return True

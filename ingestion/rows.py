@@ -57,7 +57,7 @@ def records_of(answer: Answer, instrument: Instrument, timeframe: str, source: s
     for position, row in enumerate(rows):
         is_last = position == len(rows) - 1
         try:
-            records.bars.append(_bar(row, is_last, open_session, answer, instrument, frame, source, factors))
+            records.bars.append(bar_of(row, is_last, open_session, answer, instrument, frame, source, factors))
         except Rejected as rejected:
             refuse(rejected, {"symbol": instrument.symbol, "timeframe": timeframe, **asdict(row)}, row.ts_ms)
     return records
@@ -93,7 +93,7 @@ def refused_answer(body: bytes, sentence: str, source: str, fetched_ms: int, sym
     return dead_letter(body, Rejected(reason, sentence, symbol), source, fetched_ms, fetched_ms)
 
 
-def _bar(
+def bar_of(
     row: Row,
     is_last: bool,
     open_session: Session | None,

@@ -18,7 +18,7 @@ from ingestion.feed import Feed
 from ingestion.healing import Healing
 from ingestion.history import Histories
 from ingestion.live import LiveStream
-from ingestion.providers.base import Provider
+from ingestion.providers.base import LiveProvider
 from ingestion.publisher import Publisher
 from ingestion.settings import Settings
 from ingestion.status import Situation, line
@@ -40,7 +40,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def run(settings: Settings, provider: Provider) -> None:
+async def run(settings: Settings, provider: LiveProvider) -> None:
     """Until SIGTERM or SIGINT. Raises `BrokerAway` when the producer can send no more and the process must start anew."""
     if settings.metrics_port:
         start_http_server(settings.metrics_port, addr="127.0.0.1")
@@ -126,7 +126,7 @@ async def report(
     stream: LiveStream,
     tracking: Tracking,
     feed: Feed,
-    provider: Provider,
+    provider: LiveProvider,
 ) -> None:
     """The service's row in `core.service_status`, every two seconds; while the database is away, the log has it."""
     ticks, since_s = stream.ticks, time.monotonic()

@@ -118,6 +118,20 @@ def stored_sessions(database: Database, symbol: str, timeframe: str) -> set[date
     return {row[0] for row in rows}
 
 
+def instruments(database: Database) -> dict[str, Instrument]:
+    """All that are known, tracked or not."""
+    rows = database.run(
+        "SELECT symbol, name, instrument_type, exchange, calendar, timezone, currency, price_precision, has_volume"
+        " FROM core.instruments WHERE state = 'ok'"
+    )
+    return {row[0]: Instrument(*row) for row in rows}
+
+
+def stored_splits(database: Database, symbol: str) -> dict[date, float]:
+    actions = stored_actions(database, symbol)
+    return {day: value for (day, action), value in actions.items() if action == "split"}
+
+
 def stored_actions(database: Database, symbol: str) -> dict[tuple[date, str], float]:
     rows = database.run("SELECT ex_date, action, value FROM v1.corporate_actions WHERE symbol = %s", (symbol,))
     return {(ex_date, action): value for ex_date, action, value in rows}

@@ -15,6 +15,8 @@ CODES_FROM = 30
 
 symbols = typer.Typer(no_args_is_help=True, help="The tracked list: what is followed live, polled and backfilled.")
 
+letters = typer.Typer(no_args_is_help=True, help="Refused records: look at them, mend them, send them again.")
+
 Symbols = Annotated[
     list[str], typer.Argument(help="As the provider writes them: AAPL, BTC-USD, 7203.T, ^GSPC, EURUSD=X.")
 ]
@@ -33,9 +35,15 @@ def exit_code(code: int) -> int:
     return code if 0 <= code < 10 else code + CODES_FROM if code > 0 else 1
 
 
+Symbol = Annotated[str | None, typer.Option(help="Of this symbol alone.")]
+Reason = Annotated[str | None, typer.Option(help="With this reason alone, such as bad_price.")]
+Letter = Annotated[int, typer.Argument(help="The id that `list` shows.")]
+
+
 def attach(app: typer.Typer) -> None:
     """Adds the verbs to the command."""
     app.add_typer(symbols, name="symbols")
+    app.add_typer(letters, name="dead-letters")
 
 
 @symbols.command("list")
@@ -54,3 +62,53 @@ def add_symbols(names: Symbols, home: HomeOption = None) -> None:
 def remove_symbols(names: Symbols, home: HomeOption = None) -> None:
     """Track symbols no more. Their data stay."""
     ingest(home, "symbols", "remove", *names)
+
+
+@letters.command("list")
+def list_letters(
+    symbol: Symbol = None,
+    reason: Reason = None,
+    state: Annotated[list[str] | None, typer.Option(help="open, edited, sent, replayed, refused or failed.")] = None,
+    limit: Annotated[int, typer.Option("-n", help="So many of the newest.")] = 50,
+    home: HomeOption = None,
+) -> None:
+    """The newest refused records."""
+    states = [part for name in state or () for part in ("--state", name)]
+    ingest(home, "dead-letters", "list", "--limit", str(limit), *states, *chosen(symbol, reason))
+
+
+@letters.command("show")
+def show_letter(letter: Letter, home: HomeOption = None) -> None:
+    """One refused record in full: why, from where, its original bytes."""
+    ingest(home, "dead-letters", "show", str(letter))
+
+
+@letters.command("edit")
+def edit_letter(
+    letter: Letter,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE, such as close=101.5.")] = None,
+    file: Annotated[Path | None, typer.Option(help="The whole payload.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Change what is sent at the next replay; the original stays. Without an option in $EDITOR."""
+    sets = [part for change in changes or () for part in ("--set", change)]
+    ingest(home, "dead-letters", "edit", str(letter), *sets, *(["--file", str(file.resolve())] if file else []))
+
+
+@letters.command("replay")
+def replay_letters(
+    ids: Annotated[list[int] | None, typer.Argument(help="The ids that `list` shows.")] = None,
+    symbol: Symbol = None,
+    reason: Reason = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that were not taken yet.")] = False,
+    mendable: Annotated[bool, typer.Option(help="Those of symbols that are known by now.")] = False,
+    again: Annotated[bool, typer.Option(help="Also what was taken before.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Send again what was refused, with its first receive time. What was taken is not sent twice."""
+    flags = [flag for flag, is_on in (("--all", everything), ("--mendable", mendable), ("--again", again)) if is_on]
+    ingest(home, "dead-letters", "replay", *map(str, ids or ()), *flags, *chosen(symbol, reason))
+
+
+def chosen(symbol: str | None, reason: str | None) -> list[str]:
+    return [*(["--symbol", symbol] if symbol else []), *(["--reason", reason] if reason else [])]

@@ -79,7 +79,10 @@ class Provider(Protocol):
     def history(self, symbol: str, timeframe: str, start_ms: int | None, end_ms: int | None) -> Answer:
         """The rows from `start_ms` to before `end_ms`; None is as far as there are any. An answer without rows is an answer."""
 
-    # The live feed: a WebSocket's address and its messages.
+
+class LiveProvider(Provider, Protocol):
+    """A provider with a live feed: a WebSocket's address and its messages."""
+
     feed_url: str
 
     def subscribe(self, symbols: Iterable[str]) -> str:
