@@ -66,7 +66,7 @@ def java_words() -> str:
 def postgres_words(home: Home) -> str:
     kept = state.load(home)
     server = open_server(home.data / "postgres", 0, kept.postgres_bin if kept else None)
-    who = f", run as user {server.account.uid}" if server.account else ""
+    who = f", run as user {server.user.uid}" if server.user else ""
     return f"{server.bin_dir}{who}"
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from stack.account import Account, server_account
 from stack.errors import Exit, StackError
 from stack.ports import HOST
+from stack.server_user import ServerUser, server_user
 
 # Sized for a laptop: five symbols are a few hundred rows a minute, and Airflow holds some thirty connections.
 SETTINGS = {
@@ -43,12 +43,12 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """Where a server's programs, data and log are and whom it runs as (`account` None: the present user)."""
+    """Where a server's programs, data and log are and whom it runs as (`user` None: the present user)."""
 
     bin_dir: Path
     data_dir: Path
     port: int
-    account: Account | None
+    user: ServerUser | None
 
     @property
     def is_made(self) -> bool:
@@ -63,9 +63,9 @@ class PostgresServer:
         descriptor = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as out:
             out.write(password + "\n")
-        if self.account:
-            self.account.own(aside)
-            os.chown(password_file, self.account.uid, self.account.gid)
+        if self.user:
+            self.user.own(aside)
+            os.chown(password_file, self.user.uid, self.user.gid)
         command = [
             str(self.bin_dir / "initdb"),
             f"--pgdata={aside}",
@@ -77,7 +77,7 @@ class PostgresServer:
         ]
         try:
             done = subprocess.run(
-                self.as_account(command), capture_output=True, check=False, text=True, env=server_environment(), cwd="/"
+                self.as_user(command), capture_output=True, check=False, text=True, env=server_environment(), cwd="/"
             )
         finally:
             password_file.unlink()
@@ -90,10 +90,10 @@ class PostgresServer:
         """The server in the foreground. SIGINT ends it at once and cleanly, SIGTERM would wait for its clients."""
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.bin_dir / "postgres"), "-D", str(self.data_dir), "-p", str(self.port), *options]
-        return self.as_account(command)
+        return self.as_user(command)
 
-    def as_account(self, command: list[str]) -> list[str]:
-        return self.account.command(command) if self.account else command
+    def as_user(self, command: list[str]) -> list[str]:
+        return self.user.command(command) if self.user else command
 
     def clear_stale_pid(self) -> None:
         """Removes a pid file whose server is gone, which a power cut leaves and a reused pid would make fatal."""
@@ -152,7 +152,7 @@ def open_server(data_dir: Path, port: int, bin_dir: Path | None = None) -> Postg
     """The server of a data folder. Raises `StackError` when the programs are missing or of another major version."""
     programs = programs_in(bin_dir)
     check_version(programs, data_dir)
-    return PostgresServer(programs, data_dir, port, server_account(data_dir, programs / "postgres"))
+    return PostgresServer(programs, data_dir, port, server_user(data_dir, programs / "postgres"))
 
 
 def check_version(bin_dir: Path, data_dir: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from stack.errors import Exit, StackError
 
-SERVER_USER = "nobody"
+NAME = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServerUser:
     """Another user's identity. `reads_all`: a folder on the way is closed to that user, so the right to pass comes along."""
 
     uid: int
@@ -41,16 +41,16 @@ class Account:
                 os.chown(os.path.join(root, name), self.uid, self.gid, follow_symlinks=False)
 
 
-def server_account(*paths: Path) -> Account | None:
+def server_user(*paths: Path) -> ServerUser | None:
     """Whom PostgreSQL runs as: None is the present user; root gives `nobody`, who must reach all `paths`."""
     if os.geteuid() != 0:
         return None
     try:
-        user = pwd.getpwnam(SERVER_USER)
+        user = pwd.getpwnam(NAME)
     except KeyError as error:
-        sentence = f"PostgreSQL does not run as root and there is no user {SERVER_USER}: run as an ordinary user"
+        sentence = f"PostgreSQL does not run as root and there is no user {NAME}: run as an ordinary user"
         raise StackError(Exit.POSTGRES, sentence) from error
-    return Account(user.pw_uid, user.pw_gid, reads_all=not all(passable(path) for path in paths))
+    return ServerUser(user.pw_uid, user.pw_gid, reads_all=not all(passable(path) for path in paths))
 
 
 def passable(path: Path) -> bool:
