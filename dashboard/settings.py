@@ -4,7 +4,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class DashboardSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CANDLESTREAM_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CANDLESTREAM_")
 
     database_url: str
     log_level: str = "INFO"

@@ -34,8 +34,10 @@ def records(platform: Platform, topic: str, last: int) -> Iterator[str]:
         consumer.assign(places)
         while True:
             message = consumer.poll(0.5)
-            if message is None or message.error():
+            if message is None:
                 continue
+            if message.error():
+                raise KafkaException(message.error())
             key = (message.key() or b"").decode(errors="replace")
             value = (message.value() or b"").decode(errors="replace")
             yield f"{message.partition()}:{message.offset()} {key} {value}"

@@ -61,5 +61,13 @@ def test_a_java_without_the_vector_module_gets_a_wrapper_that_drops_the_option_a
     assert said.stdout == "-Dx=a b  *\n"
 
 
-def test_the_wrapper_is_replaced_by_the_runtime_itself() -> None:
-    assert "exec {real}" in WRAPPER  # so that a signal to the process reaches Java
+def test_the_wrapper_is_replaced_by_the_runtime_itself_so_that_signals_reach_it(tmp_path: Path) -> None:
+    runtime = tmp_path / "java"
+    runtime.write_text("#!/bin/sh\necho $$\n")
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(WRAPPER.format(real=runtime, module=VECTOR_MODULE))
+    for program in (runtime, wrapper):
+        program.chmod(0o755)
+    with subprocess.Popen([str(wrapper)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert int(process.stdout.read()) == process.pid

@@ -46,7 +46,7 @@ def test_a_failed_installation_is_one_sentence_with_a_remedy(
     launcher: ModuleType, capsys: pytest.CaptureFixture[str], text: str, code: int, remedy: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        launcher.explain(text)
+        launcher.explain(text, f" (details in {launcher.LOG})")
     said = capsys.readouterr().err
     assert ended.value.code == code
     assert remedy in said
