@@ -30,14 +30,14 @@ DROPPED = (
     "VIRTUAL_ENV",
     "JAVA_HOME",
 )
-# What a person may set for the processes; a test holds it against their settings.
+# What a person may set for the processes, by the beginning of the name; a test holds it against their settings.
 KEPT = (
     "CANDLESTREAM_SYMBOLS",
     "CANDLESTREAM_LOG_LEVEL",
     "CANDLESTREAM_REQUESTS_PER_MINUTE",
     "CANDLESTREAM_SILENCE_TIMEOUT_S",
     "CANDLESTREAM_PRODUCER_QUEUE_MB",
-    "CANDLESTREAM_SIMULATOR_TICKS_PER_SECOND",
+    "CANDLESTREAM_SIMULATOR_",
     "CANDLESTREAM_MAX_EVENTS",
     "CANDLESTREAM_MAX_HISTORY",
     "CANDLESTREAM_QUIET_RECORDS_PER_S",
@@ -129,7 +129,9 @@ class Platform:
 
     def environment(self) -> dict[str, str]:
         """The whole environment of a process of the platform."""
-        inherited = {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(DROPPED)}
+        inherited = {
+            name: value for name, value in os.environ.items() if name.startswith(KEPT) or not name.startswith(DROPPED)
+        }
         local = f"{HOST},localhost"
         skipped = inherited.get("NO_PROXY") or inherited.get("no_proxy")
         skipped = f"{skipped},{local}" if skipped else local
