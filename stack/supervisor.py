@@ -54,7 +54,7 @@ class Supervisor:
     async def record(self) -> None:
         """Keeps which processes are ours where the next supervisor finds it."""
         async with self.recording:
-            led = {name: (unit.pid, unit.created) for name, unit in self.units.items() if unit.pid}
+            led = {name: (unit.pid, unit.created_s) for name, unit in self.units.items() if unit.pid}
             await asyncio.to_thread(leftovers.record, self.home, led)
 
     async def stop(self, names: list[str]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Unit:
     state: str = "stopped"
     detail: str = ""
     pid: int | None = None
-    created: float = 0.0
+    created_s: float = 0.0
     is_well: bool = False
     restarts: int = 0
     failures: int = 0
@@ -58,14 +58,13 @@ class Unit:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def account(self) -> dict[str, Any]:
-        """What `status` and the supervisor's own records say of it."""
+        """What `status` says of it."""
         return {
             "service": self.spec.service,
             "state": self.state,
             "is_well": self.is_well,
             "detail": self.detail,
             "pid": self.pid,
-            "created": self.created,
             "restarts": self.restarts,
             "failures": self.failures,
             "last_exit": self.last_exit,
@@ -125,7 +124,7 @@ class Unit:
             process = await self._spawn()
         except OSError as error:
             return f"could not be started: {error.strerror} ({error.filename})"
-        self.pid, self.created = process.pid, created_at(process.pid)
+        self.pid, self.created_s = process.pid, created_s(process.pid)
         if self.spec.niceness:
             give_way(process.pid, self.spec.niceness)
         await self.on_start()
@@ -217,7 +216,8 @@ def give_way(pid: int, niceness: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, niceness)
 
 
-def created_at(pid: int) -> float:
+def created_s(pid: int) -> float:
+    """When a process was born, in seconds since the epoch; 0 when it is gone already."""
     try:
         return psutil.Process(pid).create_time()
     except psutil.Error:
