@@ -40,7 +40,7 @@ def of_process(environment: Mapping[str, str], name: str) -> list[psutil.Process
 
 
 def record(home: Home, processes: Mapping[str, tuple[int, float]]) -> None:
-    """Keeps which sessions are ours, for the day on which nobody is there to ask: name → (pid, seconds since the epoch at its birth)."""
+    """Keeps which sessions are ours, for the day on which nobody is there to ask: name → (pid, time of birth in epoch seconds)."""
     write_atomic(home.run / RECORD, json.dumps(processes) + "\n")
 
 
