@@ -1,4 +1,4 @@
-"""The command line: `python -m simulator serve --port P --home DIR`."""
+"""The command line: `python -m simulator serve --port P --home DIR`, `python -m simulator faults on|off|list|load …`."""
 
 import asyncio
 import logging
@@ -10,12 +10,15 @@ import structlog
 import typer
 from pydantic import ValidationError
 
+from simulator.faults.command import app as faults
+from simulator.faults.scenario import BadScenario
 from simulator.serve import serve as serve_until_stopped
 from simulator.settings import Settings
 
 BAD_CONFIGURATION = 2
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app.add_typer(faults, name="faults")
 
 
 @app.callback()
@@ -30,6 +33,12 @@ def serve(
     seed: Annotated[int | None, typer.Option(help="Prices follow from it.")] = None,
     hours: Annotated[str | None, typer.Option(help="24/7, or XNYS for each exchange's own sessions.")] = None,
     ticks_per_second: Annotated[float | None, typer.Option(help="Updates a second of a busy symbol.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Of one client; more are answered with 429.")] = None,
+    scenario: Annotated[Path | None, typer.Option(help="A file of faults (docs/simulator.md).")] = None,
+    starts_at: Annotated[
+        str | None, typer.Option(help="What the exchange's clock shows first: ISO, with offset.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(help="How much faster than the machine's its clock goes.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Port of the Prometheus endpoint.")] = None,
 ) -> None:
     """Serves until SIGTERM."""
@@ -43,7 +52,7 @@ def serve(
     configure_logging(settings.log_level)
     try:
         asyncio.run(serve_until_stopped(settings))
-    except OSError as error:
+    except (OSError, BadScenario) as error:
         print(f"cannot serve: {error}", file=sys.stderr)
         raise typer.Exit(BAD_CONFIGURATION) from error
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,6 +26,7 @@ CONSENT_PAGE = """<html><body><form method="post" action="https://consent.yahoo.
 </form></body></html>"""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 class Endpoints:
@@ -127,7 +128,7 @@ def json_response(body: Any, status: int = 200) -> web.Response:
 
 @web.middleware
 async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every request passes here: counted, timed, and the one place where faults will be put in."""
+    """Every request passes here first, and is counted and timed."""
     route = request.match_info.route.resource
     endpoint = route.canonical if route is not None else "unknown"
     begun = time.monotonic()
@@ -144,9 +145,9 @@ async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
-def exchange_app(endpoints: Endpoints) -> web.Application:
-    """What is behind TLS, for all of Yahoo's hosts."""
-    app = web.Application(middlewares=[counted])
+def exchange_app(endpoints: Endpoints, middlewares: Sequence[Middleware] = ()) -> web.Application:
+    """What is behind TLS, for all of Yahoo's hosts. `middlewares` stand between the count and the handlers."""
+    app = web.Application(middlewares=[counted, *middlewares])
     app.router.add_get("/", endpoints.root)
     app.router.add_get("/v1/test/getcrumb", endpoints.crumb)
     app.router.add_get("/consent", endpoints.consent)

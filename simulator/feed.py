@@ -11,10 +11,9 @@ import structlog
 from aiohttp import WSCloseCode, web
 
 from simulator import metrics
-from simulator.market import Market
+from simulator.market import Instrument, Market
 from simulator.sessions import MINUTE_MS
-from simulator.tape import minute_tape
-from simulator.wire import Tick, encode
+from simulator.tape import frames_of_minute
 
 log = structlog.get_logger()
 
@@ -28,6 +27,11 @@ STALE_MS = 5_000
 MAX_WAITING_BYTES = 4 << 20
 
 
+Frame = str | bytes
+# The frames of an instrument's minute at a rate of updates, each with when it is published (ms).
+Frames = Callable[[Instrument, int, float], list[tuple[int, Frame]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Client:
     """An open WebSocket and the transport under it."""
@@ -35,18 +39,35 @@ class Client:
     socket: web.WebSocketResponse
     transport: asyncio.Transport
 
+    async def send(self, frame: Frame) -> None:
+        await (self.socket.send_str(frame) if isinstance(frame, str) else self.socket.send_bytes(frame))
+
 
 class Feed:
-    """Publishes the tape of every subscribed symbol. One pair of tasks (`run`) serves all clients."""
+    """Publishes the tape of every subscribed symbol. One pair of tasks (`run`) serves all clients.
 
-    def __init__(self, market: Market, ticks_per_second: float, clock_ms: Callable[[], int]) -> None:
+    All its times are the exchange's, of which `speed` seconds pass in one of the machine's.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        ticks_per_second: float,
+        clock_ms: Callable[[], int],
+        frames: Frames = frames_of_minute,
+        speed: float = 1.0,
+    ) -> None:
         self.market = market
         self.ticks_per_second = ticks_per_second
         self.clock_ms = clock_ms
+        self.frames = frames
+        self.speed = speed
         self.clients: set[Client] = set()
         self._subscribers: dict[str, set[Client]] = defaultdict(set)
-        self._due: list[tuple[int, int, Tick]] = []
+        self._due: list[tuple[int, int, str, Frame]] = []
         self._taped_through_ms: dict[str, int] = {}
+        self._published_ms = 0
+        self._retold_since_ms: dict[str, int] = {}
         self._pushed = 0
         self._new_subscription = asyncio.Event()
         self._new_tape = asyncio.Event()
@@ -78,6 +99,13 @@ class Feed:
                 if not subscribers:
                     del self._subscribers[symbol]
 
+    def tape_again(self) -> None:
+        """Has everything that is not published yet prepared anew: what is to be published has changed."""
+        self._due.clear()
+        self._taped_through_ms.clear()
+        self._retold_since_ms = dict.fromkeys(self._subscribers, self._published_ms + 1)
+        self._new_subscription.set()
+
     async def run(self) -> None:
         """Publishes until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -94,24 +122,24 @@ class Feed:
             self._new_subscription.clear()
             for symbol in list(self._subscribers):
                 now_ms = self.clock_ms()
-                self._tape(symbol, now_ms // MINUTE_MS * MINUTE_MS, now_ms)
-                self._tape(symbol, (now_ms + LEAD_MS) // MINUTE_MS * MINUTE_MS, now_ms)
+                # What was traded before the subscription is history; what is told anew may have been due since.
+                since_ms = self._retold_since_ms.pop(symbol, now_ms - TOGETHER_MS)
+                for at_ms in (since_ms - MINUTE_MS, now_ms, now_ms + LEAD_MS):
+                    self._tape(symbol, at_ms // MINUTE_MS * MINUTE_MS, since_ms)
                 await asyncio.sleep(0)
             now_ms = self.clock_ms()
             wait_ms = MINUTE_MS - (now_ms + LEAD_MS) % MINUTE_MS
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._new_subscription.wait(), wait_ms / 1000)
+            await self._wait(self._new_subscription, wait_ms)
 
-    def _tape(self, symbol: str, minute_ms: int, now_ms: int) -> None:
+    def _tape(self, symbol: str, minute_ms: int, since_ms: int) -> None:
         if self._taped_through_ms.get(symbol, -1) >= minute_ms:
             return
         self._taped_through_ms[symbol] = minute_ms
         instrument = self.market.instrument(symbol, minute_ms)
-        for due_ms, tick in minute_tape(instrument, minute_ms, self.ticks_per_second):
-            # What was traded before the subscription is history.
-            if due_ms >= now_ms - TOGETHER_MS:
+        for due_ms, frame in self.frames(instrument, minute_ms, self.ticks_per_second):
+            if due_ms >= since_ms:
                 self._pushed += 1
-                heapq.heappush(self._due, (due_ms, self._pushed, tick))
+                heapq.heappush(self._due, (due_ms, self._pushed, symbol, frame))
         self._new_tape.set()
 
     async def _publish(self) -> None:
@@ -119,19 +147,23 @@ class Feed:
             self._new_tape.clear()
             now_ms = self.clock_ms()
             while self._due and self._due[0][0] <= now_ms:
-                due_ms, _, tick = heapq.heappop(self._due)
-                subscribers = self._subscribers.get(tick.symbol)
-                if subscribers and due_ms >= now_ms - STALE_MS:
-                    await self._send(tick, subscribers)
+                due_ms, _, symbol, frame = heapq.heappop(self._due)
+                self._published_ms = max(self._published_ms, due_ms)
+                subscribers = self._subscribers.get(symbol)
+                if subscribers and due_ms >= now_ms - STALE_MS * self.speed:
+                    await self._send(frame, subscribers)
             wait_ms = max(self._due[0][0] - self.clock_ms(), TOGETHER_MS) if self._due else MINUTE_MS
             if wait_ms <= TOGETHER_MS:
-                await asyncio.sleep(wait_ms / 1000)
+                await asyncio.sleep(wait_ms / 1000 / self.speed)
                 continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._new_tape.wait(), wait_ms / 1000)
+            await self._wait(self._new_tape, wait_ms)
 
-    async def _send(self, tick: Tick, subscribers: set[Client]) -> None:
-        text = encode(tick)
+    async def _wait(self, event: asyncio.Event, longest_ms: float) -> None:
+        """Until the event, or until so much of the exchange's time has passed."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), longest_ms / 1000 / self.speed)
+
+    async def _send(self, frame: Frame, subscribers: set[Client]) -> None:
         for client in list(subscribers):
             if client.transport.get_write_buffer_size() > MAX_WAITING_BYTES:
                 log.warning("a client does not read its feed: dropped")
@@ -139,7 +171,7 @@ class Feed:
                 self.detach(client)
                 continue
             try:
-                await client.socket.send_str(text)
+                await client.send(frame)
             except (ConnectionError, RuntimeError):
                 self.detach(client)
                 continue

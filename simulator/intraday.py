@@ -9,7 +9,7 @@ import numpy as np
 from simulator.imperfections import corrected_later, leaves_empty_row
 from simulator.intervals import INTRADAY_MINUTES, ChartRequest
 from simulator.longer import split_scale
-from simulator.market import Instrument, minute_block
+from simulator.market import Instrument
 from simulator.minutes import Minutes
 from simulator.noise import Ints
 from simulator.parts import Part, part_at, window
@@ -71,7 +71,7 @@ def finished_blocks(instrument: Instrument, rows: list[int], part: Part) -> Iter
         for at in range(0, len(alike), BLOCK_SESSIONS):
             chunk = alike[at : at + BLOCK_SESSIONS]
             starts = np.stack([instrument.minute_starts(int(each), part) for each in chunk])
-            yield Block(chunk, starts, starts[:, :1], minute_block(instrument, chunk, part))
+            yield Block(chunk, starts, starts[:, :1], instrument.minute_block(chunk, part))
 
 
 def single(instrument: Instrument, at: int, part: Part, now_ms: int) -> Block:

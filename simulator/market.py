@@ -133,6 +133,10 @@ class Instrument:
     def minutes(self, row: int, part: Part = Part.REGULAR) -> Minutes:
         return self.market.session_minutes(self, row, part)
 
+    def minute_block(self, rows: Ints, part: Part = Part.REGULAR) -> Minutes:
+        """The minutes of a part of several sessions that are equally long in it, one session a row."""
+        return minute_block(self, rows, part)
+
     def trades(self, row: int, minute: int, part: Part = Part.REGULAR) -> Trades:
         """The trades of a part's minute, counted from its first."""
         return self.market.minute_trades(self, row, minute, part)

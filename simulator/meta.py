@@ -115,6 +115,8 @@ def trading_periods(instrument: Instrument, request: ChartRequest, current: Snap
     """One list a session of the window; with the hours around it where they were asked for."""
     first = max(instrument.row_at(request.start_s * 1000), 0)
     last = max(min(instrument.row_at(request.end_s * 1000), current.row), first)
+    if first < last and window(instrument, first, Part.POST)[1] <= request.start_s * 1000:
+        first += 1
     if not request.include_pre_post:
         return [[period(instrument, instrument.open_ms(at), instrument.close_ms(at))] for at in range(first, last + 1)]
     all_periods = [periods_of(instrument, at) for at in range(first, last + 1)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,5 +19,11 @@ class Settings(BaseSettings):
     seed: int = Field(20_260_102, validation_alias="CANDLESTREAM_SIMULATOR_SEED")
     hours: Literal["24/7", "XNYS"] = Field("24/7", validation_alias="CANDLESTREAM_SIMULATOR_HOURS")
     ticks_per_second: float = Field(2.0, gt=0, le=50, validation_alias="CANDLESTREAM_SIMULATOR_TICKS_PER_SECOND")
+    # Of one client, all of its processes together; the platform's own limit is 60 by default.
+    requests_per_minute: int = Field(600, ge=1, validation_alias="CANDLESTREAM_SIMULATOR_REQUESTS_PER_MINUTE")
+    scenario: Path | None = Field(None, validation_alias="CANDLESTREAM_SIMULATOR_SCENARIO")
+    # The exchange's clock: the machine's, or one that begins at a time of its own and may go faster.
+    starts_at: AwareDatetime | None = Field(None, validation_alias="CANDLESTREAM_SIMULATOR_STARTS_AT")
+    speed: float = Field(1.0, gt=0, le=100, validation_alias="CANDLESTREAM_SIMULATOR_SPEED")
     metrics_port: int | None = Field(None, ge=1, le=65_535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

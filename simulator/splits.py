@@ -20,11 +20,16 @@ TYPICAL_FIRST_PRICE = 24.0
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`numerator` new shares for `denominator` old ones from the open of the local date `day`."""
+    """`numerator` new shares for `denominator` old ones from the open of the local date `day`.
+
+    Listed prices are those after all known splits, so these multiply what was printed before. One that `is_announced` while
+    the exchange trades divides what is printed after.
+    """
 
     day: int
     numerator: int
     denominator: int
+    is_announced: bool = False
 
     @property
     def ratio(self) -> float:
@@ -55,8 +60,10 @@ def splits_of(listing: Listing, known: dict[str, tuple[Split, ...]]) -> tuple[Sp
 
 
 def split_factors(days: Ints, splits: tuple[Split, ...]) -> Floats:
-    """The product of the splits after each day: printed price = adjusted price x factor."""
+    """The product of the splits after each day, over that of the announced ones: printed price = adjusted price x factor."""
     factors = np.ones(len(days))
     for split in splits:
         factors[days < split.day] *= split.ratio
+        if split.is_announced:
+            factors /= split.ratio
     return factors

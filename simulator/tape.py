@@ -9,7 +9,7 @@ from simulator.noise import key_of, uniform
 from simulator.parts import Part, part_at
 from simulator.sessions import MINUTE_MS
 from simulator.trades import conflated
-from simulator.wire import Tick
+from simulator.wire import Tick, encode
 
 # Yahoo's numbers of the parts of the day.
 MARKET_HOURS = {Part.PRE: 0, Part.REGULAR: 1, Part.POST: 2}
@@ -30,7 +30,7 @@ def minute_tape(instrument: Instrument, minute_ms: int, ticks_per_second: float)
     trades = instrument.trades(row, minute, part)
     if not len(trades.time_ms):
         return []
-    listing, seed, tick = instrument.listing, instrument.market.seed, instrument.listing.tick
+    listing, seed = instrument.listing, instrument.market.seed
     published = conflated(trades, minute_ms, ticks_per_second, seed, listing.symbol)
     day = day_so_far(instrument, row, part, minute)
     highs = np.maximum(np.maximum.accumulate(trades.price), day.high)
@@ -40,29 +40,31 @@ def minute_tape(instrument: Instrument, minute_ms: int, ticks_per_second: float)
     address = minute_ms // MINUTE_MS * 10_000 + published
     delays = FASTEST_MS + (SLOWEST_MS - FASTEST_MS) * uniform(delay_key, address)
     due = np.maximum.accumulate(trades.time_ms[published] + delays.astype(np.int64))
-    return [
-        (
-            due_ms,
-            Tick(
-                symbol=listing.symbol,
-                short_name=listing.name[:30],
-                kind=listing.kind,
-                currency=listing.currency,
-                exchange=instrument.venue.code,
-                precision=listing.precision,
-                market_hours=MARKET_HOURS[part],
-                time_ms=int(trades.time_ms[at]),
-                price=float(trades.price[at]) * tick,
-                day_volume=day.volume + int(trades.volume[at]),
-                day_high=float(highs[at]) * tick,
-                day_low=float(lows[at]) * tick,
-                day_open=day.open * tick,
-                previous_close=day.previous_close * tick,
-                last_size=int(sizes[at]),
-            ),
+    moves = (
+        Move(*(int(value) for value in values))
+        for values in zip(
+            trades.time_ms[published],
+            trades.price[published],
+            day.volume + trades.volume[published],
+            highs[published],
+            lows[published],
+            sizes[published],
+            strict=True,
         )
-        for due_ms, at in zip(due.tolist(), published.tolist(), strict=True)
-    ]
+    )
+    return [(due_ms, tick_of(instrument, part, day, move)) for due_ms, move in zip(due.tolist(), moves, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A trade and what the day has seen with it; prices in ticks."""
+
+    time_ms: int
+    price: int
+    day_volume: int
+    day_high: int
+    day_low: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,30 @@ def day_so_far(instrument: Instrument, row: int, part: Part, minute: int) -> Day
         return DaySoFar(int(bars.open[0]), high, low, volume, session.previous_close)
     high, low = max(high, session.high), min(low, session.low)
     return DaySoFar(session.open, high, low, volume + session.volume, float(session.close))
+
+
+def tick_of(instrument: Instrument, part: Part, day: DaySoFar, move: Move) -> Tick:
+    """The update that tells of a trade."""
+    listing, tick = instrument.listing, instrument.listing.tick
+    return Tick(
+        symbol=listing.symbol,
+        short_name=listing.name[:30],
+        kind=listing.kind,
+        currency=listing.currency,
+        exchange=instrument.venue.code,
+        precision=listing.precision,
+        market_hours=MARKET_HOURS[part],
+        time_ms=move.time_ms,
+        price=move.price * tick,
+        day_volume=move.day_volume,
+        day_high=move.day_high * tick,
+        day_low=move.day_low * tick,
+        day_open=day.open * tick,
+        previous_close=day.previous_close * tick,
+        last_size=move.size,
+    )
+
+
+def frames_of_minute(instrument: Instrument, minute_ms: int, ticks_per_second: float) -> list[tuple[int, str | bytes]]:
+    """The minute's updates as they go over the wire, each with when it is published."""
+    return [(due_ms, encode(tick)) for due_ms, tick in minute_tape(instrument, minute_ms, ticks_per_second)]

@@ -1,0 +1,79 @@
+"""A scenario repeats itself: the same seed, scenario and time give the same bytes, in this process and in any other."""
+
+import asyncio
+import hashlib
+import json
+import subprocess
+import sys
+
+from simulator.faults.scenario import scenario_of
+from simulator.market import Market
+from simulator.tape import frames_of_minute
+from tests.unit.simulator.conftest import ms
+from tests.unit.simulator.faults.conftest import NOON_MS, Exchange
+
+MORNING_MS = ms("2026-03-11T11:00:00-04:00")
+SCENARIO = {
+    "starts": "2026-03-11T11:00:00-04:00",
+    "fault": [
+        {"kind": "halt", "symbols": ["AAPL"], "at": "+10m", "for": "5m"},
+        {"kind": "missing_minutes", "share": 0.3, "for": "1h", "restored_after": None},
+        {"kind": "corrected_bars", "share": 0.2, "for": "1h", "after": "2h"},
+        {"kind": "split", "at": "2026-03-11T09:30:00-04:00", "numerator": 3},
+        {"kind": "auction_print", "at": "2026-03-09T09:30:00-04:00"},
+        {"kind": "server_error", "share": 0.4, "for": "1h", "endpoints": ["search"]},
+        {"kind": "duplicate_ticks", "share": 0.2},
+        {"kind": "out_of_order_ticks"},
+        {"kind": "volume_reset", "at": "+40m", "for": "10m"},
+        {"kind": "bad_prices", "value": "spike"},
+        {"kind": "feed_garbage", "share": 0.3},
+        {"kind": "feed_silence", "at": "+50m", "for": "30s"},
+    ],
+}
+ASK_ELSEWHERE = """
+import json, sys
+sys.path.insert(0, ".")
+from tests.unit.simulator.faults import test_repeats as t
+print(json.dumps(t.said()))
+"""
+
+
+def exchange_under(scenario: dict) -> Exchange:
+    exchange = Exchange(now_ms=NOON_MS)
+    read = scenario_of(scenario)
+    exchange.schedule.add(read.faults, read.start_ms(NOON_MS))
+    return exchange
+
+
+def said() -> dict[str, str]:
+    """Hashes of what an exchange answers and publishes under the scenario."""
+    exchange = exchange_under(SCENARIO)
+
+    async def bodies() -> dict[str, bytes]:
+        found = {}
+        async with exchange.client() as client:
+            for symbol, interval, days in (("AAPL", "1m", "5d"), ("AAPL", "1d", "1y"), ("MSFT", "5m", "5d")):
+                query = {"interval": interval, "range": days, "events": "div,splits"}
+                answer = await client.get(f"/v8/finance/chart/{symbol}", params=query)
+                found[f"{symbol} {interval}"] = await answer.read()
+            for step in range(10):
+                exchange.now_ms = NOON_MS - 1_000 - step
+                answer = await client.get("/v1/finance/search", params={"q": "apple"})
+                found[f"search {step}"] = str(answer.status).encode() + await answer.read()
+        return found
+
+    found = asyncio.run(bodies())
+    for symbol in ("AAPL", "BTC-USD"):
+        for minute_ms in range(MORNING_MS, NOON_MS, 600_000):
+            found[f"{symbol} {minute_ms}"] = repr(exchange.frames_of(symbol, minute_ms)).encode()
+    return {name: hashlib.sha256(body).hexdigest() for name, body in found.items()}
+
+
+def test_another_process_says_the_same_to_the_byte():
+    ran = subprocess.run([sys.executable, "-c", ASK_ELSEWHERE], capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == said()
+
+
+def test_an_empty_schedule_leaves_every_byte_as_it_is(exchange: Exchange, exchanges: Market):
+    frames = frames_of_minute(exchanges.instrument("AAPL", NOON_MS), NOON_MS, 2.0)
+    assert exchange.frames_of("AAPL", NOON_MS) == frames
