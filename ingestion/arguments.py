@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
             "--symbols", type=listed, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
         )
     add_symbols(commands.add_parser("symbols", help="the tracked list"))
+    add_import(commands.add_parser("import", help="bars of a CSV or Parquet file"))
     add_dead_letters(commands.add_parser("dead-letters", help="what was refused, and its second try"))
     return top
 
@@ -31,6 +32,21 @@ def add_symbols(symbols: argparse.ArgumentParser) -> None:
     verbs.add_parser("list", help="what is tracked")
     for verb, what in (("add", "track symbols that the provider knows"), ("remove", "track no more; the data stay")):
         verbs.add_parser(verb, help=what).add_argument("symbols", type=str.upper, nargs="+")
+
+
+def add_import(imported: argparse.ArgumentParser) -> None:
+    imported.add_argument("file", type=Path, metavar="FILE")
+    imported.add_argument("--symbol", type=str.upper, help="whose bars these are, where the file has no such column")
+    imported.add_argument("--timeframe", help="how long a bar is, such as 1m or 1d, where the file does not say")
+    imported.add_argument("--adjusted", action="store_true", help="prices are adjusted for the splits that are stored")
+    imported.add_argument("--most-bad", type=int, default=1_000, metavar="N", help="stop after so many bad rows (1000)")
+    imported.add_argument("--exchange", help="for a symbol that only the file knows: Yahoo's code, such as NMS")
+    imported.add_argument("--currency", default="USD")
+    imported.add_argument("--precision", type=int, default=2, help="decimals of a price (2)")
+    imported.add_argument(
+        "--type", type=str.upper, default="EQUITY", help="EQUITY, ETF, INDEX, CURRENCY, CRYPTOCURRENCY"
+    )
+    imported.add_argument("--json", action="store_true", help="the numbers as JSON")
 
 
 def add_dead_letters(top: argparse.ArgumentParser) -> None:

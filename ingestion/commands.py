@@ -9,12 +9,11 @@ from functools import cache
 
 import structlog
 
-from ingestion import backfill, poll, service, tables
+from ingestion import backfill, poll, providers, service, tables
 from ingestion.budget import Budget
 from ingestion.database import Database
 from ingestion.errors import IngestionError
 from ingestion.providers.base import LiveProvider
-from ingestion.providers.yahoo import Yahoo
 from ingestion.publisher import Publisher
 from ingestion.settings import Settings
 
@@ -69,6 +68,12 @@ def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
     return 0 if failure is None else failure.exit_code
 
 
+def run_import(chosen: argparse.Namespace, configured: Settings) -> int:
+    from ingestion import import_command
+
+    return import_command.run(chosen, configured, lambda: publisher_of(configured, "import"), service.now_ms())
+
+
 def run_dead_letters(chosen: argparse.Namespace, configured: Settings) -> int:
     from ingestion import letter_commands
 
@@ -82,6 +87,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "poll": run_poll,
     "backfill": run_backfill,
     "symbols": run_symbols,
+    "import": run_import,
     "dead-letters": run_dead_letters,
 }
 
@@ -89,7 +95,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
 def provider_of(configured: Settings, keep: int = 0) -> LiveProvider:
     """The provider behind the budget that all processes of the home share; `keep` requests of it are left to others."""
     budget = Budget(configured.home / "ingestion" / "requests.json", configured.requests_per_minute, keep=keep)
-    return Yahoo(configured.home / "cache" / "yfinance", budget)
+    return providers.connect(configured.provider, configured.home, budget)
 
 
 def seeded(configured: Settings) -> Database:

@@ -18,6 +18,8 @@ class Settings(BaseSettings):
 
     home: Path = Path(".candlestream")
     source: str = Field(default="yahoo", pattern=r"^[a-z][a-z0-9_]*$")
+    # The file in ingestion/providers that is asked.
+    provider: str = Field(default="yahoo", pattern=r"^[a-z][a-z0-9_]*$")
     kafka_bootstrap: str = "127.0.0.1:9092"
     topic_prefix: str | None = None
     database_url: str

@@ -81,6 +81,16 @@ def save_instrument(database: Database, instrument: Instrument, source: str) -> 
     database.run(UPSERT_INSTRUMENT, (*astuple(instrument), source))
 
 
+def save_untracked(database: Database, instrument: Instrument, source: str) -> None:
+    """An instrument whose bars come from a file: nobody asks the provider about it."""
+    database.run(
+        "INSERT INTO core.instruments (symbol, name, instrument_type, exchange, calendar, timezone, currency,"
+        " price_precision, has_volume, state, source, tracked, history_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'ok', %s, false, now()) ON CONFLICT DO NOTHING",
+        (*astuple(instrument), source),
+    )
+
+
 def mark_unknown(database: Database, symbol: str, detail: str, day: date) -> None:
     """The provider does not know the symbol: its row says so, and a row of the quality table that people look at."""
     database.run(

@@ -16,6 +16,7 @@ CODES_FROM = 30
 symbols = typer.Typer(no_args_is_help=True, help="The tracked list: what is followed live, polled and backfilled.")
 
 letters = typer.Typer(no_args_is_help=True, help="Refused records: look at them, mend them, send them again.")
+files = typer.Typer(no_args_is_help=True, help="Bars from elsewhere.")
 
 Symbols = Annotated[
     list[str], typer.Argument(help="As the provider writes them: AAPL, BTC-USD, 7203.T, ^GSPC, EURUSD=X.")
@@ -44,6 +45,7 @@ def attach(app: typer.Typer) -> None:
     """Adds the verbs to the command."""
     app.add_typer(symbols, name="symbols")
     app.add_typer(letters, name="dead-letters")
+    app.add_typer(files, name="ingest")
 
 
 @symbols.command("list")
@@ -62,6 +64,31 @@ def add_symbols(names: Symbols, home: HomeOption = None) -> None:
 def remove_symbols(names: Symbols, home: HomeOption = None) -> None:
     """Track symbols no more. Their data stay."""
     ingest(home, "symbols", "remove", *names)
+
+
+@files.callback()
+def _() -> None:
+    """Keeps `import` a verb of its own while it is the only one."""
+
+
+@files.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV with a header line, or Parquet (.parquet).")],
+    symbol: Annotated[str | None, typer.Option(help="Whose bars these are, where the file has no such column.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="1m to 1mo, where the file does not say.")] = None,
+    adjusted: Annotated[bool, typer.Option(help="Prices are adjusted for the splits that are stored.")] = False,
+    most_bad: Annotated[int, typer.Option(help="Stop after so many bad rows.")] = 1_000,
+    exchange: Annotated[str | None, typer.Option(help="For a symbol that only the file knows: such as NMS.")] = None,
+    currency: Annotated[str, typer.Option(help="... its currency.")] = "USD",
+    precision: Annotated[int, typer.Option(help="... the decimals of its prices.")] = 2,
+    kind: Annotated[str, typer.Option("--type", help="... EQUITY, ETF, INDEX, CURRENCY or CRYPTOCURRENCY.")] = "EQUITY",
+    home: HomeOption = None,
+) -> None:
+    """Bars of a file into the platform; rows that are wrong become dead letters."""
+    given = {"--symbol": symbol, "--timeframe": timeframe, "--exchange": exchange}
+    options = [part for name, value in given.items() if value for part in (name, value)]
+    options += ["--most-bad", str(most_bad), "--currency", currency, "--precision", str(precision), "--type", kind]
+    ingest(home, "import", str(file.resolve()), *options, *(["--adjusted"] if adjusted else []))
 
 
 @letters.command("list")

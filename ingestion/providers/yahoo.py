@@ -145,6 +145,11 @@ class Yahoo:
         return ticker, asked_ms, frame
 
 
+def connect(home: Path, budget: Budget) -> Yahoo:
+    """The provider of a home."""
+    return Yahoo(home / "cache" / "yfinance", budget)
+
+
 def classified(error: Exception, status: int, body: bytes, symbol: str) -> ProviderError:
     """yfinance's and curl's errors, and those that escape from yfinance's parsing, as ours.
 
