@@ -73,38 +73,36 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(tmp_path: Path, text: 
 
 
 def test_every_kind_that_the_exchange_needs_is_there():
-    assert {each["kind"] for each in described()} == set(
-        [
-            "throttle",
-            "request_budget",
-            "bad_crumb",
-            "server_error",
-            "html",
-            "hang",
-            "slow_drip",
-            "cut",
-            "truncated",
-            "null",
-            "short_arrays",
-            "wrong_time_zone",
-            "missing_minutes",
-            "corrected_bars",
-            "clock_skew",
-            "duplicate_ticks",
-            "out_of_order_ticks",
-            "volume_reset",
-            "bad_prices",
-            "feed_silence",
-            "feed_garbage",
-            "feed_close",
-            "feed_abort",
-            "halt",
-            "early_close",
-            "auction_print",
-            "split",
-            "dividend",
-        ]
-    )
+    assert {each["kind"] for each in described()} == {
+        "throttle",
+        "request_budget",
+        "bad_crumb",
+        "server_error",
+        "html",
+        "hang",
+        "slow_drip",
+        "cut",
+        "truncated",
+        "null",
+        "short_arrays",
+        "wrong_time_zone",
+        "missing_minutes",
+        "corrected_bars",
+        "clock_skew",
+        "duplicate_ticks",
+        "out_of_order_ticks",
+        "volume_reset",
+        "bad_prices",
+        "feed_silence",
+        "feed_garbage",
+        "feed_close",
+        "feed_abort",
+        "halt",
+        "early_close",
+        "auction_print",
+        "split",
+        "dividend",
+    }
 
 
 def test_a_restart_finds_every_kind_as_it_was(tmp_path: Path):

@@ -41,7 +41,7 @@ def test_in_a_halt_nothing_is_traded_and_the_volume_stands_still(exchange: Excha
     }
     # Of minutes without a trade, some stand there as rows of nulls.
     assert all(halted.get(stamp, (None,) * 5) == (None,) * 5 for stamp in lost)
-    day, bars = apple(exchange).bar(apple(exchange).row_at(EVENING_MS)), list(whole[stamp] for stamp in lost)
+    day, bars = apple(exchange).bar(apple(exchange).row_at(EVENING_MS)), [whole[stamp] for stamp in lost]
     undisturbed = Exchange(now_ms=EVENING_MS)
     before = apple(undisturbed).bar(apple(undisturbed).row_at(EVENING_MS))
     assert day.volume == before.volume - sum(row[4] for row in bars)
