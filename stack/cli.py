@@ -79,7 +79,7 @@ def status(
 @app.command()
 def start(names: Names, home: HomeOption = None) -> None:
     """Start services that were stopped."""
-    from stack.one import order
+    from stack.service_verbs import order
 
     order(open_home(home), "start", names, console)
 
@@ -87,7 +87,7 @@ def start(names: Names, home: HomeOption = None) -> None:
 @app.command()
 def stop(names: Names, home: HomeOption = None) -> None:
     """Stop services; they stay stopped until `start` or `up`."""
-    from stack.one import order
+    from stack.service_verbs import order
 
     order(open_home(home), "stop", names, console)
 
@@ -95,7 +95,7 @@ def stop(names: Names, home: HomeOption = None) -> None:
 @app.command()
 def restart(names: Names, home: HomeOption = None) -> None:
     """Stop services and start them again, on the code as it is now."""
-    from stack.one import order
+    from stack.service_verbs import order
 
     order(open_home(home), "restart", names, console)
 
@@ -108,7 +108,7 @@ def logs(
     home: HomeOption = None,
 ) -> None:
     """The processes' own words."""
-    from stack.one import show_logs
+    from stack.service_verbs import show_logs
 
     show_logs(open_home(home), name, follow=follow, lines=lines)
 
@@ -182,7 +182,7 @@ def check(
     keyword: Annotated[str | None, typer.Option("-k", help="As pytest's -k.")] = None,
 ) -> None:
     """Run the tests; they start what they need."""
-    from stack.checks import PARTS, run_tests
+    from stack.testing import PARTS, run_tests
 
     if part is not None and part not in PARTS:
         raise typer.BadParameter(f"{part!r} is not one of {', '.join(PARTS)}")
