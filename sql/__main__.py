@@ -1,13 +1,18 @@
-"""`python -m sql bootstrap|upgrade`: roles and databases by the superuser, then the schema by the migrator."""
+"""`python -m sql bootstrap|upgrade`: roles and databases by the superuser, then the schema by the migrator.
+
+Exit codes: 0 done, 1 PostgreSQL refused or is away, 2 wrong usage or configuration.
+"""
 
 import sys
 from pathlib import Path
 
+import psycopg2
 from alembic import command
 from alembic.config import Config
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
-from sql.bootstrap import bootstrap
+from sql.bootstrap import BadPasswordFile, bootstrap
 from sql.settings import AdminSettings, MigratorSettings
 
 
@@ -19,20 +24,37 @@ def upgrade(migrator_url: str) -> None:
     command.upgrade(config, "head")
 
 
-def main(verb: str) -> None:
-    if verb == "bootstrap":
-        settings = AdminSettings()  # type: ignore[call-arg]
-        bootstrap(settings.admin_url, settings.migrator_url)
-    elif verb == "upgrade":
-        upgrade(MigratorSettings().migrator_url)  # type: ignore[call-arg]
-    else:
-        sys.exit("usage: python -m sql bootstrap|upgrade")
+def main(arguments: list[str]) -> int:
+    """Runs a verb; returns the exit code. What is wrong is one sentence on stderr."""
+    try:
+        match arguments:
+            case ["bootstrap"]:
+                settings = AdminSettings()  # type: ignore[call-arg]  # the environment has it
+                bootstrap(settings.admin_url, settings.migrator_url, settings.pgpass)
+            case ["upgrade"]:
+                upgrade(MigratorSettings().migrator_url)  # type: ignore[call-arg]
+            case _:
+                return refused("usage: python -m sql bootstrap|upgrade", 2)
+    except ValidationError as error:
+        return refused(f"set {', '.join(variable(fault['loc'][0]) for fault in error.errors())}", 2)
+    except BadPasswordFile as error:
+        return refused(str(error), 2)
+    except (psycopg2.Error, DBAPIError) as error:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        return refused(" ".join(str(said).split()), 1)
+    return 0
+
+
+def variable(field: object) -> str:
+    """The environment's name of a setting."""
+    name = str(field)
+    return name if name.isupper() else f"CANDLESTREAM_{name}".upper()
+
+
+def refused(sentence: str, exit_code: int) -> int:
+    print(f"sql: {sentence}", file=sys.stderr)
+    return exit_code
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:2] or [""])
-    except ValidationError as error:
-        fields = ", ".join(f"CANDLESTREAM_{e['loc'][0]}".upper() for e in error.errors())
-        print(f"sql: set {fields}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(main(sys.argv[1:]))

@@ -1,45 +1,50 @@
 """Roles and databases, made once by a superuser; harmless when made already."""
 
-import os
 from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import encrypt_password, make_dsn, parse_dsn
 
 ROLES = ("candlestream_migrator", "candlestream_writer", "candlestream_reader", "candlestream_airflow")
 AIRFLOW_DATABASE = "airflow"
 
 
-def passwords(pgpass: Path) -> dict[str, str]:
-    """Role → password, from a libpq password file (host:port:database:user:password, a line each).
+class BadPasswordFile(Exception):
+    """`str()` is a sentence that names the file and what it lacks, and no password."""
 
-    Raises `KeyError` naming the roles of the platform that have no line.
-    """
+
+def passwords(pgpass: Path) -> dict[str, str]:
+    """Role → password, from a libpq password file (host:port:database:user:password, a line each). Raises `BadPasswordFile`."""
+    try:
+        lines = pgpass.read_text().splitlines()
+    except OSError as error:
+        raise BadPasswordFile(f"PGPASSFILE names {pgpass}, which cannot be read: {error.strerror}") from error
     found = {}
-    for line in pgpass.read_text().splitlines():
+    for number, line in enumerate(lines, start=1):
         if line and not line.startswith("#"):
-            _, _, _, user, password = line.split(":", 4)
-            found[user] = password
+            fields = line.split(":", 4)
+            if len(fields) != 5:
+                raise BadPasswordFile(f"line {number} of {pgpass} is not host:port:database:user:password")
+            found[fields[3]] = fields[4]
     missing = [role for role in ROLES if role not in found]
     if missing:
-        raise KeyError(f"no password for {', '.join(missing)} in {pgpass}")
+        raise BadPasswordFile(f"no password for {', '.join(missing)} in {pgpass}")
     return found
 
 
-def bootstrap(admin_url: str, migrator_url: str) -> None:
+def bootstrap(admin_url: str, migrator_url: str, pgpass: Path) -> None:
     """Roles with their passwords, the platform's database (the migrator's) and Airflow's own, each with its owner."""
-    secrets = passwords(Path(os.environ["PGPASSFILE"]))
+    secrets = passwords(pgpass)
     connection = psycopg2.connect(admin_url)
     connection.autocommit = True  # CREATE DATABASE runs in no transaction
     with connection.cursor() as cursor:
         for role in ROLES:
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
             verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
-            statement = sql.SQL("{} {} LOGIN PASSWORD {}").format(
-                verb, sql.Identifier(role), sql.Literal(secrets[role])
-            )
-            cursor.execute(statement)
+            # Hashed on this side: a server that logs a failing statement must not log a password.
+            hashed = encrypt_password(secrets[role], role, connection, "scram-sha-256")
+            cursor.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, sql.Identifier(role), sql.Literal(hashed)))
         database = parse_dsn(migrator_url)["dbname"]
         for name, owner in ((database, "candlestream_migrator"), (AIRFLOW_DATABASE, "candlestream_airflow")):
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
@@ -48,6 +53,8 @@ def bootstrap(admin_url: str, migrator_url: str) -> None:
                     "CREATE DATABASE {} OWNER {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
                 )
                 cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(owner)))
+        # Its owner alone; the platform's database is for more roles, below.
+        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(AIRFLOW_DATABASE)))
     connection.close()
     harden(make_dsn(admin_url, dbname=database), database)
 
