@@ -10,6 +10,7 @@ import argparse
 import itertools
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -100,6 +101,8 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=20.0, help="seconds that are produced but not counted")
     parser.add_argument("--keep-log", help="copy the stream's log here")
     options = parser.parse_args()
+    # Whoever ends this run early (`timeout`) ends it as Ctrl-C does: everything that was started is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         home = stack.enter_context(embedded.temporary_home())
         os.environ["PGPASSFILE"] = str(home.pgpass)

@@ -223,3 +223,38 @@ def advance(
             out[15] = state[_VWAP_PV] / state[_VWAP_V]
 
         states[i] = state
+
+
+@njit(cache=True)
+def advance_many(
+    high: Any,
+    low: Any,
+    close: Any,
+    volume: Any,
+    session_date: Any,
+    bases: Any,
+    starts: Any,
+    stops: Any,
+    scales: Any,
+    annual_bars: Any,
+    states: Any,
+    values: Any,
+) -> None:
+    """`advance` for many series that stand in the same arrays: series k in rows bases[k]..stops[k]-1, computed from starts[k]."""
+    for k in range(len(bases)):
+        first, last = bases[k], stops[k]
+        before = states[starts[k] - 1] if starts[k] > first else np.zeros(N_STATE)
+        advance(
+            high[first:last],
+            low[first:last],
+            close[first:last],
+            volume[first:last],
+            session_date[first:last],
+            starts[k] - first,
+            last - first,
+            before,
+            scales[k],
+            annual_bars[k],
+            states[first:last],
+            values[first:last],
+        )

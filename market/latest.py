@@ -1,10 +1,12 @@
-"""The newest price of a symbol, and what the day looks like around it."""
+"""The newest price of each symbol, and what the day looks like around it; for all symbols at once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from market.arena import Ints, lower_bound
 from market.bars import Rows
 
 # A provider's minute replaces the newest tick only when the ticks have been silent for this long.
@@ -12,120 +14,98 @@ QUIET_MS = 60_000
 # A daily bar older than this is not the session before: New Year in Shanghai and Tokyo's golden week close for less.
 LONGEST_CLOSURE_DAYS = 14
 
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The newest tick of a symbol in a batch, and what its provider said beside the price."""
-
-    symbol: str
-    price: float
-    session: str
-    session_date: int  # days since the epoch
-    event_ms: int
-    received_ms: int
-    day_volume: int | None
-    day_high: float | None
-    day_low: float | None
-    previous_close: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Latest:
-    """A row of `core.latest`. `previous_close` is the regular close of the session before; day values are regular hours'."""
-
-    symbol: str
-    price: float
-    session: str
-    session_date: int
-    previous_close: float | None
-    day_high: float | None
-    day_low: float | None
-    day_volume: float | None
-    event_ms: int
-    received_ms: int
+# Floats are NaN where they are not known. A row of zeros is a symbol without a price.
+LATEST = np.dtype(
+    [
+        ("price", "f8"),
+        ("is_ext", "?"),
+        ("session_date", "i8"),  # days since the epoch
+        ("previous_close", "f8"),  # the regular close of the session before
+        ("day_high", "f8"),  # regular hours'
+        ("day_low", "f8"),
+        ("day_volume", "f8"),
+        ("event_ms", "i8"),
+        ("received_ms", "i8"),
+    ]
+)
+AROUND = np.dtype([(name, "f8") for name in ("previous_close", "day_high", "day_low", "day_volume")])
 
 
-def latest_from_tick(known: Latest | None, quote: Quote, daily: Rows) -> Latest | None:
-    """The row after a tick, None when a newer one is known. Our own daily bars rule over what the provider says."""
-    if known is not None and (known.event_ms, known.price) >= (quote.event_ms, quote.price):
-        return None
-    today = _day(daily, quote.session_date)
-    volume = quote.day_volume if quote.day_volume is not None else _volume(today)
-    return Latest(
-        symbol=quote.symbol,
-        price=quote.price,
-        session=quote.session,
-        session_date=quote.session_date,
-        previous_close=_previous_close(daily, quote.session_date, quote.previous_close),
-        day_high=_extreme(max, quote.day_high, today, "high"),
-        day_low=_extreme(min, quote.day_low, today, "low"),
-        day_volume=float(volume) if volume is not None else None,
-        event_ms=quote.event_ms,
-        received_ms=quote.received_ms,
+@dataclass(slots=True)
+class Prices:
+    """Rows of LATEST, one a symbol: what is known, or a batch's newest ticks with what their provider said beside the price."""
+
+    symbols: list[str] = field(default_factory=list)
+    rows: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, LATEST))
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+def around(bars: Rows, base: Ints, size: Ints, session_date: Ints) -> NDArray[np.void]:
+    """What our daily bars say of a session: bars[base:base + size] are a symbol's, oldest first."""
+    told = np.full(len(base), np.nan, AROUND)
+    index = lower_bound(bars["session_date"], base, size, session_date)
+    here = index < size
+    here[here] = bars["session_date"][(base + index)[here]] == session_date[here]
+    today = bars[(base + index)[here]]
+    told["day_high"][here], told["day_low"][here], told["day_volume"][here] = (
+        today["high"],
+        today["low"],
+        today["volume"],
     )
-
-
-def latest_from_bar(known: Latest | None, symbol: str, minutes: Rows, daily: Rows) -> Latest | None:
-    """The row after a provider's bars, None when there is no price: a closed market still has a last one.
-
-    Where ticks are newer, their price stays; what is told around it follows the bars, which may come long after the last tick.
-    """
-    rows = minutes if len(minutes) else daily
-    if not len(rows):
-        return None
-    row = rows[-1]
-    if known is not None and row["event_ms"] - known.event_ms <= QUIET_MS:
-        return surrounded(known, daily)
-    day = int(row["session_date"])
-    today = _day(daily, day)
-    return Latest(
-        symbol=symbol,
-        price=float(row["close"]),
-        session="regular",
-        session_date=day,
-        previous_close=_previous_close(daily, day, None),
-        day_high=_extreme(max, None, today, "high"),
-        day_low=_extreme(min, None, today, "low"),
-        day_volume=_volume(today),
-        event_ms=int(row["event_ms"]),
-        received_ms=int(row["received_ms"]),
-    )
-
-
-def surrounded(known: Latest, daily: Rows) -> Latest:
-    """The row with what our daily bars say of its session."""
-    today = _day(daily, known.session_date)
-    volumes = [volume for volume in (known.day_volume, _volume(today)) if volume is not None]
-    return replace(
-        known,
-        previous_close=_previous_close(daily, known.session_date, known.previous_close),
-        day_high=_extreme(max, known.day_high, today, "high"),
-        day_low=_extreme(min, known.day_low, today, "low"),
-        day_volume=max(volumes, default=None),
-    )
-
-
-def _day(daily: Rows, session_date: int) -> Rows | None:
-    index = int(np.searchsorted(daily["session_date"], session_date))
-    if index < len(daily) and daily["session_date"][index] == session_date:
-        return daily[index : index + 1]
-    return None
-
-
-def _previous_close(daily: Rows, session_date: int, told: float | None) -> float | None:
-    """The close of the session before; what the provider told where ours is not stored yet, as while history still comes in."""
-    index = int(np.searchsorted(daily["session_date"], session_date))
-    if index and session_date - int(daily["session_date"][index - 1]) <= LONGEST_CLOSURE_DAYS:
-        return float(daily["close"][index - 1])
+    has_before = index > 0
+    before = bars[(base + index)[has_before] - 1]
+    is_near = session_date[has_before] - before["session_date"] <= LONGEST_CLOSURE_DAYS
+    told["previous_close"][has_before] = np.where(is_near, before["close"], np.nan)
     return told
 
 
-def _extreme(choose: Callable[[list[float]], float], told: float | None, today: Rows | None, name: str) -> float | None:
-    known = [value for value in (told, float(today[name][0]) if today is not None else None) if value is not None]
-    return choose(known) if known else None
+def from_ticks(known: NDArray[np.void], quotes: NDArray[np.void], days: NDArray[np.void]) -> NDArray[np.void]:
+    """The rows after ticks: as they were where a newer one is known. Our own daily bars rule over what the provider says."""
+    new = quotes.copy()
+    new["previous_close"] = first_known(days["previous_close"], quotes["previous_close"])
+    new["day_high"] = np.fmax(quotes["day_high"], days["day_high"])
+    new["day_low"] = np.fmin(quotes["day_low"], days["day_low"])
+    new["day_volume"] = first_known(quotes["day_volume"], days["day_volume"])
+    is_newer = (quotes["event_ms"] > known["event_ms"]) | (
+        (quotes["event_ms"] == known["event_ms"]) & (quotes["price"] > known["price"])
+    )
+    return np.where(is_newer, new, known)
 
 
-def _volume(today: Rows | None) -> float | None:
-    if today is None or np.isnan(today["volume"][0]):
-        return None
-    return float(today["volume"][0])
+def from_bars(
+    known: NDArray[np.void], newest: Rows, days: NDArray[np.void], days_of_known: NDArray[np.void]
+) -> NDArray[np.void]:
+    """The rows after a provider's bars, of which `newest` is each symbol's last: a closed market still has a last price.
+
+    `days` are around the newest bars, `days_of_known` around what is known. Where ticks are newer, their price stays; what is told
+    around it follows the bars, which may come long after the last tick.
+    """
+    new = np.zeros(len(known), LATEST)
+    new["price"] = newest["close"]
+    for name in ("session_date", "event_ms", "received_ms"):
+        new[name] = newest[name]
+    for name in AROUND.names or ():
+        new[name] = days[name]
+    stays = known.copy()
+    stays["previous_close"] = first_known(days_of_known["previous_close"], known["previous_close"])
+    stays["day_high"] = np.fmax(known["day_high"], days_of_known["day_high"])
+    stays["day_low"] = np.fmin(known["day_low"], days_of_known["day_low"])
+    stays["day_volume"] = np.fmax(known["day_volume"], days_of_known["day_volume"])
+    is_quiet = (known["event_ms"] == 0) | (newest["event_ms"] - known["event_ms"] > QUIET_MS)
+    return np.where(is_quiet, new, stays)
+
+
+def moved(known: NDArray[np.void], new: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which rows differ."""
+    differs = np.zeros(len(known), bool)
+    for name in LATEST.names or ():
+        a: NDArray[Any] = known[name]
+        b: NDArray[Any] = new[name]
+        differs |= (a != b) & ~((a != a) & (b != b))
+    return differs
+
+
+def first_known(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(a), b, a)

@@ -1,80 +1,121 @@
-"""Higher frames from lower ones: which parent bars a changed child asks for, and what they become."""
+"""Higher frames from lower ones: which parent bars a changed child asks for, and what they become; for all symbols at once."""
+
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from market import bars
-from market.bars import PROVIDER_COMPLETE, Rows
+from market.arena import Ints, spread
+from market.bars import OURS, PROVIDER_COMPLETE, Rows
 from market.calendars import session_on, sessions_of
 from market.frames import bucket, from_days, to_days
-from market.series import Series
+from market.memory import IS_ROLLED_INTRADAY, Memory
 from market.timeframes import TIMEFRAMES
 
 LINEAGE = ("input_topic", "input_partition", "input_first", "input_last")
 COPIED = (*bars.CONTENT, "ticks", "origin", "provider_ms", "event_ms", "received_ms", "final", *LINEAGE)
+TIMES = ("ts", "end", "session_date", "session_open")
 
 
-def parents_of(child: Series, ts: set[int], timeframe: str, calendar: str, clock_ms: int) -> Rows:
-    """The bars of `timeframe` that hold the child bars `ts`, rolled up anew, oldest first."""
-    changed = child.rows[child.find(np.array(sorted(ts), np.int64))]
-    spans = _intraday_spans if TIMEFRAMES[timeframe].is_intraday else _session_spans
-    placed = spans(changed, timeframe, calendar)
-    first, last = child.find(placed["ts"]), child.find(placed["end"])
+@dataclass(slots=True)
+class Asked:
+    """Bars of one frame that have changed, and the times of the parent bar that each lies in."""
+
+    series: Ints
+    ts: Ints
+    parents: Rows
+
+    def where(self, mask: NDArray[np.bool_]) -> "Asked":
+        return Asked(self.series[mask], self.ts[mask], self.parents[mask])
+
+
+def ask(memory: Memory, series: Ints, ts: Ints, timeframe: str) -> Asked:
+    """Places the parents of child bars (unique, by series, oldest first)."""
+    arena = memory.arena
+    memory.reach(series, ts)  # a child that has waited for its turn may be forgotten meanwhile
+    children = arena.rows[arena.base(series) + arena.find(series, ts)]
+    calendars = memory.symbols["calendar"][arena.table["symbol"][series]]
+    parents = bars.empty_rows(len(series))
+    for number in np.unique(calendars).tolist():
+        mine = calendars == number
+        place = _place_intraday if TIMEFRAMES[timeframe].is_intraday else _place_in_sessions
+        placed = place(children[mine], timeframe, memory.calendars[number])
+        for name, values in zip(TIMES, placed, strict=True):
+            parents[name][mine] = values
+    return Asked(series, ts, parents)
+
+
+def roll_up(memory: Memory, asked: Asked, timeframe: str, clock_ms: Ints) -> tuple[Ints, Ints]:
+    """Rolls up every bar of `timeframe` that was asked for; gives (series, ts) of those that changed.
+
+    `clock_ms` is the clock of each symbol. A provider's complete bar stands, except where our own minutes rule; it counts our
+    ticks all the same.
+    """
+    arena = memory.arena
+    order = np.lexsort((asked.parents["ts"], asked.series))
+    starts, of = asked.parents["ts"][order], asked.series[order]
+    chosen = order[np.concatenate([[True], (starts[1:] != starts[:-1]) | (of[1:] != of[:-1])])]
+    children, placed = asked.series[chosen], asked.parents[chosen]
+    memory.reach(children, np.minimum(asked.ts[chosen], placed["ts"]))
+    parents = memory.siblings(children, timeframe)
+    memory.reach(parents, placed["ts"])
+
+    first, last = arena.find(children, placed["ts"]), arena.find(children, placed["end"])
     counts = last - first
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    members = np.arange(counts.sum()) + np.repeat(first - starts, counts)
-    rows = bars.roll_up(child.rows[members], starts, are_minutes=child.key.timeframe == "1m")
-    for name in ("ts", "end", "session_date", "session_open"):
-        rows[name] = placed[name]
-    rows["closed"] = rows["end"] <= clock_ms
-    rows["final"] &= rows["closed"]
-    return rows
+    members = spread(arena.base(children) + first, counts)
+    groups = np.cumsum(counts) - counts
+    are_minutes = timeframe == "5m"
+    new = bars.roll_up(arena.rows[members], groups, are_minutes=are_minutes)
+    for name in TIMES:
+        new[name] = placed[name]
+    new["closed"] = new["end"] <= clock_ms[arena.table["symbol"][children]]
+    new["final"] &= new["closed"]
+
+    is_ours = minutes_rule(memory, parents, new) & (new["origin"] == OURS)
+    rows = arena.ensure(parents, new)
+    wins = (arena.rows["origin"][rows] != PROVIDER_COMPLETE) | is_ours
+    changed = wins | (arena.rows["ticks"][rows] != new["ticks"])
+    arena.touch(rows[changed], parents[changed])
+    arena.rows["ticks"][rows] = new["ticks"]
+    rows, won = rows[wins], new[wins]
+    closed = arena.rows["closed"][rows] | won["closed"]
+    for name in COPIED:
+        arena.rows[name][rows] = won[name]
+    arena.rows["closed"][rows] = closed
+    arena.settle(rows, parents[wins])
+    return parents[changed], new["ts"][changed]
 
 
-def _intraday_spans(children: Rows, timeframe: str, calendar: str) -> Rows:
+def minutes_rule(memory: Memory, series: Ints, rows: Rows) -> NDArray[np.bool_]:
+    """Where our own minutes, if there are any, outrank a provider's bar: intraday, after the first session that has some."""
+    table = memory.arena.table[series]
+    is_after: NDArray[np.bool_] = rows["session_date"] > memory.symbols["first_session"][table["symbol"]]
+    rules: NDArray[np.bool_] = is_after & IS_ROLLED_INTRADAY[table["frame"]]
+    return rules
+
+
+def _place_intraday(children: Rows, timeframe: str, calendar: str) -> tuple[Ints, Ints, Ints, Ints]:
     """Parents' times: whole frames from the session's open, the last one cut at its close."""
     length_ms = TIMEFRAMES[timeframe].length_ms
-    offset_ms = (children["ts"] - children["session_open"]) // length_ms * length_ms
-    starts, which = np.unique(children["session_open"] + offset_ms, return_index=True)
-    placed = bars.empty_rows(len(starts))
-    placed["ts"] = starts
-    for name in ("session_date", "session_open"):
-        placed[name] = children[name][which]
+    opens = children["session_open"]
+    starts = opens + (children["ts"] - opens) // length_ms * length_ms
     # The close of the session that a child itself lies in, for the frame's start may lie before a late first bar.
-    close_ms = sessions_of(calendar, children["ts"][which]).close_ms
-    placed["end"] = np.minimum(starts + length_ms, np.maximum(close_ms, children["end"][which]))
-    return placed
+    close_ms = sessions_of(calendar, children["ts"]).close_ms
+    end = np.minimum(starts + length_ms, np.maximum(close_ms, children["end"]))
+    return starts, end, children["session_date"], opens
 
 
-def _session_spans(children: Rows, timeframe: str, calendar: str) -> Rows:
+def _place_in_sessions(children: Rows, timeframe: str, calendar: str) -> tuple[Ints, Ints, Ints, Ints]:
     """Parents' times in whole sessions: a day, a week or a month of them."""
-    spans = {}
-    for day in np.unique(children["session_date"]).tolist():
-        session = session_on(calendar, from_days(day))
-        start, end, first_session = bucket(timeframe, session.open_ms, session, calendar)
-        spans[start] = (end, to_days(first_session.session_date), first_session.open_ms)
-    placed = bars.empty_rows(len(spans))
-    for k, start in enumerate(sorted(spans)):
-        placed["ts"][k] = start
-        placed["end"][k], placed["session_date"][k], placed["session_open"][k] = spans[start]
-    return placed
+    days, which = np.unique(children["session_date"], return_inverse=True)
+    spans = np.array([_span(calendar, timeframe, day) for day in days.tolist()], np.int64)[which]
+    return spans[:, 0], spans[:, 1], spans[:, 2], spans[:, 3]
 
 
-def merge_roll_up(parent: Series, new: Rows, is_ours: NDArray[np.bool_]) -> list[int]:
-    """Puts rolled-up bars into their series; gives the start of each that changed.
-
-    A provider's complete bar stands, except where `is_ours` says that our own minutes rule; it counts our ticks all the same.
-    """
-    index = parent.ensure(new)
-    wins = (parent.rows["origin"][index] != PROVIDER_COMPLETE) | is_ours
-    changed = wins | (parent.rows["ticks"][index] != new["ticks"])
-    parent.touch(index[changed])
-    parent.rows["ticks"][index] = new["ticks"]
-    changed_ts: list[int] = new["ts"][changed].tolist()
-    index, new = index[wins], new[wins]
-    closed = parent.rows["closed"][index] | new["closed"]
-    for name in COPIED:
-        parent.rows[name][index] = new[name]
-    parent.rows["closed"][index] = closed
-    parent.settle(index)
-    return changed_ts
+@lru_cache(maxsize=65536)
+def _span(calendar: str, timeframe: str, day: int) -> tuple[int, int, int, int]:
+    session = session_on(calendar, from_days(day))
+    start, end, first_session = bucket(timeframe, session.open_ms, session, calendar)
+    return start, end, to_days(first_session.session_date), first_session.open_ms

@@ -1,6 +1,6 @@
 """A batch as it comes to the driver, in the fold's terms: partial rows placed in the sessions of their calendars."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from market.bars import PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
-from market.book import Batch, Instrument
+from market.bars import NONE, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
+from market.batches import Batch, Instrument, Layer, layered
 from market.calendars import session_of, session_on, sessions_of
 from market.frames import bucket, to_days
-from market.latest import Quote
+from market.latest import LATEST, Prices
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe
 from spark_jobs.scan import EVENTS
@@ -28,6 +28,17 @@ class OffsetRange:
     first: int
     last: int
     records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A column of few values: row k has `names[of[k]]`."""
+
+    names: list[str]
+    of: NDArray[np.int64]
+
+    def where(self, rows: NDArray[np.int64]) -> "Codes":
+        return Codes(self.names, self.of[rows])
 
 
 @dataclass(slots=True)
@@ -80,79 +91,88 @@ def join_ranges(ranges: list[OffsetRange]) -> list[OffsetRange]:
 def _read_ticks(table: pa.Table, instruments: dict[str, Instrument], batch: Batch) -> None:
     if not table.num_rows:
         return
-    for (symbol, session), index in grouped(table, ("symbol", "session")).items():
-        part = table.take(pa.array(index))
-        rows = filled(part)
-        placed = sessions_of(instruments[symbol].calendar, rows["ts"])
-        rows["session_date"] = placed.session_date.astype("datetime64[D]").astype(np.int64)
-        rows["session_open"] = placed.open_ms
-        rows["end"] = rows["ts"] + MINUTE_MS
-        rows["ticks"] = numbers(part, "records")
-        for name in ("first_ms", "first_volume", "last_ms", "last_volume", "day_volume"):
-            rows[name] = numbers(part, name)
-        rows["event_ms"] = rows["last_ms"]
-        is_inside = (rows["ts"] >= placed.open_ms) & (rows["ts"] < placed.close_ms)
-        for hours, kept in _by_hours(session, rows, is_inside):
-            batch.ticks.setdefault(SeriesKey(symbol, "1m", hours), []).extend(layers(kept))
-        live = rows["input_topic"] == EVENTS
-        if live.any():
-            batch.partitions[symbol] = int(rows["input_partition"][live][0])
-        newest = int(np.lexsort((rows["close"], rows["last_volume"], rows["last_ms"]))[-1])
-        quote = _quote(part.slice(newest, 1).to_pylist()[0], int(rows["session_date"][newest]))
-        known = batch.quotes.get(symbol)
-        if known is None or quote.event_ms >= known.event_ms:
-            batch.quotes[symbol] = quote
+    symbols = coded(table, "symbol")
+    rows = filled(table)
+    rows["end"] = rows["ts"] + MINUTE_MS
+    rows["ticks"] = numbers(table, "records")
+    for name in ("first_ms", "first_volume", "last_ms", "last_volume", "day_volume"):
+        rows[name] = numbers(table, name)
+    rows["event_ms"] = rows["last_ms"]
+    is_inside = np.zeros(len(rows), bool)
+    for calendar, mine in by_calendar(symbols, instruments):
+        placed = sessions_of(calendar, rows["ts"][mine])
+        rows["session_date"][mine] = placed.session_date.astype("datetime64[D]").astype(np.int64)
+        rows["session_open"][mine] = placed.open_ms
+        is_inside[mine] = (rows["ts"][mine] >= placed.open_ms) & (rows["ts"][mine] < placed.close_ms)
+    frames = Codes(["1m"], np.zeros(len(rows), np.int64))
+    batch.ticks = list(by_hours(symbols, frames, table, rows, is_inside))
+    note_partitions(symbols, rows, batch)
+    note_quotes(symbols, table, rows, batch)
 
 
-def _quote(row: dict[str, object], session_date: int) -> Quote:
-    return Quote(
-        symbol=row["symbol"],
-        price=row["close"],
-        session=row["session"],
-        session_date=session_date,
-        event_ms=row["last_ms"],
-        received_ms=row["received_ms"],
-        day_volume=row["day_volume"] if row["day_volume"] >= 0 else None,
-        day_high=row["day_high"],
-        day_low=row["day_low"],
-        previous_close=row["previous_close"],
-    )
+def note_quotes(symbols: Codes, table: pa.Table, rows: Rows, batch: Batch) -> None:
+    """The newest tick of each symbol: by (event time, day volume, price)."""
+    order = np.lexsort((rows["close"], rows["last_volume"], rows["last_ms"], symbols.of))
+    ordered = symbols.of[order]
+    newest = order[np.append(ordered[1:] != ordered[:-1], True)]
+    told, placed = table.take(pa.array(newest)), rows[newest]
+    quotes = np.zeros(len(newest), LATEST)
+    for name, field_of in (("price", "close"), ("session_date", "session_date"), ("event_ms", "last_ms")):
+        quotes[name] = placed[field_of]
+    quotes["received_ms"] = placed["received_ms"]
+    quotes["is_ext"] = pc.equal(told["session"], "ext").to_numpy()
+    quotes["day_volume"] = np.where(placed["day_volume"] == NONE, np.nan, placed["day_volume"])
+    for name in ("day_high", "day_low", "previous_close"):
+        quotes[name] = told[name].fill_null(np.nan).to_numpy()
+    batch.quotes = Prices(told["symbol"].to_pylist(), quotes)
+
+
+def note_partitions(symbols: Codes, rows: Rows, batch: Batch) -> None:
+    """Where each symbol's records of the events topic stand: its clock is that partition's."""
+    live = np.flatnonzero(rows["input_topic"] == EVENTS)
+    found, first = np.unique(symbols.of[live], return_index=True)
+    for code, partition in zip(found.tolist(), rows["input_partition"][live[first]].tolist(), strict=True):
+        batch.partitions[symbols.names[code]] = partition
 
 
 def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch) -> None:
     if not table.num_rows:
         return
-    for (symbol, timeframe, session), index in grouped(table, ("symbol", "timeframe", "session")).items():
-        part = table.take(pa.array(index))
-        rows = filled(part)
-        rows["volume"] = part["volume"].fill_null(np.nan).to_numpy()
-        is_complete = part["is_complete"].to_numpy().astype(bool)
-        rows["origin"] = np.where(is_complete, PROVIDER_COMPLETE, PROVIDER_PARTIAL)
-        rows["provider_ms"] = rows["received_ms"]
-        dates = part["session_date"].to_pylist()
-        is_inside = _place_bars(rows, dates, instruments[symbol].calendar, TIMEFRAMES[timeframe])
-        complete = rows["origin"] == PROVIDER_COMPLETE
-        rows["event_ms"] = np.where(complete, rows["end"], np.minimum(rows["end"], rows["received_ms"]))
-        for hours, kept in _by_hours(session, rows, is_inside):
-            batch.provider.setdefault(SeriesKey(symbol, timeframe, hours), []).extend(layers(kept))
-        live = rows["input_topic"] == EVENTS
-        if live.any():
-            batch.partitions[symbol] = int(rows["input_partition"][live][0])
+    symbols, frames, dates = coded(table, "symbol"), coded(table, "timeframe"), coded(table, "session_date")
+    rows = filled(table)
+    rows["volume"] = table["volume"].fill_null(np.nan).to_numpy()
+    is_complete = table["is_complete"].to_numpy().astype(bool)
+    rows["origin"] = np.where(is_complete, PROVIDER_COMPLETE, PROVIDER_PARTIAL)
+    rows["provider_ms"] = rows["received_ms"]
+    is_inside = np.ones(len(rows), bool)
+    for calendar, mine in by_calendar(symbols, instruments):
+        for code, name in enumerate(frames.names):
+            chosen = mine[frames.of[mine] == code]
+            if len(chosen):
+                placed = rows[chosen]
+                is_inside[chosen] = _place_bars(placed, dates.where(chosen), calendar, TIMEFRAMES[name])
+                rows[chosen] = placed
+    complete = rows["origin"] == PROVIDER_COMPLETE
+    rows["event_ms"] = np.where(complete, rows["end"], np.minimum(rows["end"], rows["received_ms"]))
+    batch.provider = list(by_hours(symbols, frames, table, rows, is_inside))
+    note_partitions(symbols, rows, batch)
 
 
-def _place_bars(rows: Rows, dates: list[str], calendar: str, frame: Timeframe) -> NDArray[np.bool_]:
+def _place_bars(rows: Rows, dates: Codes, calendar: str, frame: Timeframe) -> NDArray[np.bool_]:
     """Start, end and session of provider rows, by the date that the provider gave them; which lie inside their session."""
-    known = {text: session_on(calendar, date.fromisoformat(text)) for text in set(dates)}
-    days = [known[text] for text in dates]
-    rows["session_date"] = [to_days(day.session_date) for day in days]
-    rows["session_open"] = [day.open_ms for day in days]
+    used, which = np.unique(dates.of, return_inverse=True)
+    days = [session_on(calendar, date.fromisoformat(dates.names[code])) for code in used.tolist()]
     if not frame.is_intraday:
-        for k, day in enumerate(days):
-            rows["ts"][k], rows["end"][k], first = bucket(frame.name, int(rows["ts"][k]), day, calendar)
-            rows["session_date"][k], rows["session_open"][k] = to_days(first.session_date), first.open_ms
+        spans = [bucket(frame.name, day.open_ms, day, calendar) for day in days]
+        rows["ts"] = np.array([start for start, _, _ in spans])[which]
+        rows["end"] = np.array([end for _, end, _ in spans])[which]
+        days = [first for _, _, first in spans]
+    rows["session_date"] = np.array([to_days(day.session_date) for day in days])[which]
+    rows["session_open"] = np.array([day.open_ms for day in days])[which]
+    if not frame.is_intraday:
         return np.ones(len(rows), bool)
-    opens, closes = rows["session_open"], np.array([day.close_ms for day in days])
-    is_inside = (rows["ts"] >= opens) & (rows["ts"] < closes)
+    opens, closes = rows["session_open"], np.array([day.close_ms for day in days])[which]
+    is_inside: NDArray[np.bool_] = (rows["ts"] >= opens) & (rows["ts"] < closes)
     starts = opens + (rows["ts"] - opens) // frame.length_ms * frame.length_ms
     # What does not begin where a bar begins is no complete bar, whatever its producer says.
     rows["origin"][is_inside & (starts != rows["ts"])] = PROVIDER_PARTIAL
@@ -161,16 +181,24 @@ def _place_bars(rows: Rows, dates: list[str], calendar: str, frame: Timeframe) -
     return is_inside
 
 
-def _by_hours(session: str, rows: Rows, is_inside: NDArray[np.bool_]) -> Iterator[tuple[str, Rows]]:
-    """A symbol's bars of one session kind, each under the session that it is kept in.
+def by_hours(
+    symbols: Codes, frames: Codes, table: pa.Table, rows: Rows, is_inside: NDArray[np.bool_]
+) -> Iterable[Layer]:
+    """Rows as layers, each bar under the session that it is kept in.
 
     A minute is kept once. A session's own hours belong to its regular bars: what a provider calls extended there is no bar (it may
     be the latest price), and what it calls regular outside of them is an extended one.
     """
-    if session == "regular" and is_inside.any():
-        yield "regular", rows[is_inside]
-    if not is_inside.all():
-        yield "ext", rows[~is_inside]
+    is_ext = ~is_inside
+    called_ext = pc.equal(table["session"], "ext").to_numpy().astype(bool)
+    kept = np.flatnonzero(is_ext | ~called_ext)
+    codes = (symbols.of * len(frames.names) + frames.of) * 2 + is_ext
+    found, which = np.unique(codes[kept], return_inverse=True)
+    keys = []
+    for code in found.tolist():
+        symbol, frame = divmod(code // 2, len(frames.names))
+        keys.append(SeriesKey(symbols.names[symbol], frames.names[frame], "ext" if code % 2 else "regular"))
+    return layered(keys, which, rows[kept])
 
 
 def filled(part: pa.Table) -> Rows:
@@ -187,35 +215,16 @@ def filled(part: pa.Table) -> Rows:
     return rows
 
 
-def grouped(table: pa.Table, names: tuple[str, ...]) -> dict[tuple[str, ...], NDArray[np.int64]]:
-    """Row indices by the values of some columns."""
-    codes = np.zeros(table.num_rows, np.int64)
-    labels: list[list[str]] = []
-    for name in names:
-        encoded = table[name].combine_chunks().dictionary_encode()
-        labels.append(encoded.dictionary.to_pylist())
-        codes = codes * len(labels[-1]) + encoded.indices.to_numpy(zero_copy_only=False)
-    order = np.argsort(codes, kind="stable")
-    ordered = codes[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    groups = {}
-    for part in np.split(order, starts[1:]):
-        code, key = int(codes[part[0]]), []
-        for values in reversed(labels):
-            code, k = divmod(code, len(values))
-            key.append(values[k])
-        groups[tuple(reversed(key))] = part
-    return groups
+def coded(table: pa.Table, name: str) -> Codes:
+    encoded = table[name].combine_chunks().dictionary_encode()
+    return Codes(encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
-def layers(rows: Rows) -> list[Rows]:
-    """Rows sorted by time, cut so that no layer has a bar twice; merging does not depend on which comes first."""
-    rows = rows[np.argsort(rows["ts"], kind="stable")]
-    starts = np.flatnonzero(np.concatenate([[True], rows["ts"][1:] != rows["ts"][:-1]]))
-    if len(starts) == len(rows):
-        return [rows]
-    depth = np.arange(len(rows)) - np.repeat(starts, np.diff(np.concatenate([starts, [len(rows)]])))
-    return [rows[depth == d] for d in range(int(depth.max()) + 1)]
+def by_calendar(symbols: Codes, instruments: dict[str, Instrument]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """The calendars in use, with the rows of each one's symbols."""
+    calendars = np.array([instruments[name].calendar for name in symbols.names])
+    for calendar in np.unique(calendars).tolist():
+        yield calendar, np.flatnonzero((calendars == calendar)[symbols.of])
 
 
 def numbers(table: pa.Table, name: str) -> NDArray[np.int64]:

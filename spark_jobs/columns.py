@@ -5,11 +5,12 @@ import io
 import numpy as np
 import pgpq
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from market import indicators
-from market.bars import Rows, join
-from market.book import SeriesChange
+from market.bars import Rows
+from market.batches import BarChanges
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
 
 TIMESTAMP = pa.timestamp("us", "UTC")
@@ -60,20 +61,18 @@ ARROW_TYPES = {
     "float8[]": pa.list_(pa.float64()),
 }
 STAGE_SCHEMA = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in STAGE_COLUMNS.items()])
+KEY_COLUMNS = ("symbol", "timeframe", "session")
 ENCODED_AT_ONCE = 50_000  # rows
 
 
-def staged(changes: list[SeriesChange], source: str) -> pa.RecordBatch:
+def staged(changes: BarChanges, source: str) -> pa.RecordBatch:
     """All changed rows as one record batch of STAGE_SCHEMA; NaN becomes NULL, a forming bar has no state."""
-    counts = [len(change.rows) for change in changes]
-    rows = join(change.rows for change in changes)
-    values = np.concatenate([change.values for change in changes])
-    states = np.concatenate([change.states for change in changes])
-    by_series = {
-        name: pa.array([getattr(change.key, name) for change in changes]) for name in ("symbol", "timeframe", "session")
+    rows, values, states = changes.rows, changes.values, changes.states
+    used, which = np.unique(changes.which, return_inverse=True)
+    labels = zip(*(changes.keys[number] for number in used.tolist()), strict=True)
+    columns: dict[str, pa.Array] = {
+        name: pa.array(texts).take(pa.array(which)) for name, texts in zip(KEY_COLUMNS, labels, strict=True)
     }
-    which = pa.array(np.repeat(np.arange(len(changes)), counts))
-    columns: dict[str, pa.Array] = {name: labels.take(which) for name, labels in by_series.items()}
     columns |= {name: nullable(values[:, k]) for k, name in enumerate(indicators.VALUES)}
     for name, field in (("ts", "ts"), ("bar_end", "end"), ("event_time", "event_ms"), ("received_at", "received_ms")):
         columns[name] = pa.array(rows[field] * 1000).cast(TIMESTAMP)
@@ -110,9 +109,11 @@ def nullable(values: NDArray[np.float64]) -> pa.Array:
 
 def lineage(rows: Rows) -> pa.Array:
     """`topic[partition]@first-last` of the last input of each row."""
-    names = ("input_topic", "input_partition", "input_first", "input_last")
-    parts = zip(*(rows[name].tolist() for name in names), strict=True)
-    return pa.array([f"{TOPIC_NAMES[topic]}[{partition}]@{first}-{last}" for topic, partition, first, last in parts])
+    topics = pa.array(TOPIC_NAMES).take(pa.array(rows["input_topic"]))
+    partition, first, last = (
+        pa.array(rows[name]).cast(pa.string()) for name in ("input_partition", "input_first", "input_last")
+    )
+    return pc.binary_join_element_wise(topics, "[", partition, "]@", first, "-", last, "")
 
 
 def state_lists(states: NDArray[np.float64], closed: NDArray[np.bool_]) -> pa.Array:

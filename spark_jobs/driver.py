@@ -15,7 +15,8 @@ import structlog
 from psycopg2.extensions import connection as Connection
 from pyspark.sql import DataFrame
 
-from market.book import Book, Changes
+from market.batches import Changes
+from market.book import Book
 from market.errors import Reason
 from market.topics import DAY_MS
 from spark_jobs import health as metrics
@@ -115,9 +116,8 @@ class Driver:
         assert self._connection is not None  # noqa: S101  (open() and _reconnect() connect first)
         with self._connection:
             instruments = read_instruments(self._connection)
-            self.book = Book(Reader(self._connection, instruments))
-            self.book.instruments = instruments
-            self.book.latest = read_latest(self._connection)
+            self.book = Book(Reader(self._connection, instruments), instruments)
+            self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
             rebuild.wake(self.book)
 

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection
 
 from market import indicators
+from market.arena import NEVER_MS
 from market.bars import BAR, Rows
-from market.book import NEWEST, Instrument
+from market.batches import Instrument
 from market.calendars import sessions_of
-from market.latest import Latest
+from market.latest import LATEST, Prices
 from market.series import SeriesKey
 from spark_jobs.columns import TOPIC_NAMES
 
@@ -57,7 +58,7 @@ FIRST_SESSION = """
 
 
 class Reader:
-    """`market.book.Stored` over a connection; reads its own transaction's rows."""
+    """`market.memory.Stored` over a connection; reads its own transaction's rows."""
 
     def __init__(self, connection: Connection, instruments: dict[str, Instrument]) -> None:
         self.connection = connection
@@ -67,7 +68,7 @@ class Reader:
         self, key: SeriesKey, ts_ms: int, count: int
     ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]:
         with self.connection.cursor() as cursor:
-            before = "infinity" if ts_ms == NEWEST else np.datetime64(ts_ms, "ms").item().isoformat() + "Z"
+            before = "infinity" if ts_ms == NEVER_MS else np.datetime64(ts_ms, "ms").item().isoformat() + "Z"
             cursor.execute(ROWS_BEFORE, (*key, before, count + 1))
             found = cursor.fetchall()
         is_all = len(found) <= count
@@ -112,11 +113,13 @@ def read_instruments(connection: Connection) -> dict[str, Instrument]:
         return {row[0]: Instrument(*row) for row in cursor.fetchall()}
 
 
-def read_latest(connection: Connection) -> dict[str, Latest]:
+def read_latest(connection: Connection, instruments: dict[str, Instrument]) -> Prices:
     query = f"""
-        SELECT symbol, price, session, session_date - date '1970-01-01', previous_close, day_high, day_low, day_volume,
+        SELECT symbol, price, session = 'ext', session_date - date '1970-01-01', coalesce(previous_close, 'NaN'),
+               coalesce(day_high, 'NaN'), coalesce(day_low, 'NaN'), coalesce(day_volume, 'NaN'),
                {_MS.format("event_time")}, {_MS.format("received_at")}
         FROM core.latest"""  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query)
-        return {row[0]: Latest(*row) for row in cursor.fetchall()}
+        found = [row for row in cursor.fetchall() if row[0] in instruments]
+    return Prices([row[0] for row in found], np.array([row[1:] for row in found], LATEST))

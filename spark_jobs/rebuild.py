@@ -7,9 +7,11 @@ import structlog
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from market.book import Book, Instrument
+from market.batches import Instrument
+from market.book import Book
 from market.calendars import sessions
 from market.indicators import kernel_version
+from market.recompute import recompute_all
 from market.series import SeriesKey
 from spark_jobs.ledger import QUERY
 from spark_jobs.writer import Writer
@@ -21,14 +23,14 @@ SESSIONS_AHEAD = timedelta(days=60)
 def wake(book: Book) -> None:
     """Loads every stored series, so that open bars are closed when their time comes and higher frames go on."""
     for key in stored_series(book):
-        book.get(key)
+        book.memory.get(key)
         if key.timeframe == "1m":
-            book.get(key._replace(session="ext"))
+            book.memory.get(key._replace(session="ext"))
     book.resume()
 
 
 def stored_series(book: Book) -> list[SeriesKey]:
-    connection = book.stored.connection  # type: ignore[attr-defined]
+    connection = book.memory.stored.connection  # type: ignore[attr-defined]
     with connection.cursor() as cursor:
         # A loose index scan: one probe a series instead of a look at every bar.
         cursor.execute(
@@ -77,11 +79,11 @@ def recompute_if_kernel_changed(
     rows = 0
     for key in stored_series(book):
         with connection, connection.cursor() as cursor:
-            change = book.recompute_all(key)
-            if change is not None and len(change.rows):
-                writer.write_series(cursor, [change])
-                rows += len(change.rows)
-        book.get(key).trim(0)
+            changes = recompute_all(book.memory, key)
+            if changes is not None:
+                writer.write_series(cursor, changes)
+                rows += len(changes)
+        book.memory.arena.trim(book.memory.get(key), 0)
     with connection, connection.cursor() as cursor:
         cursor.execute("UPDATE core.stream_epochs SET kernel_version = %s WHERE query = %s", (version, QUERY))
     log.info("kernel_recomputed", kernel_version=version, rows=rows)

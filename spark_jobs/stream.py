@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.streaming import StreamingQuery
 
-from market.series import warm_up
+from market.recompute import warm_up
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
 from spark_jobs.driver import AWAY, Driver, Stopped
 from spark_jobs.health import Health, Heartbeat

@@ -8,7 +8,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from market.book import Changes, SeriesChange
+from market.batches import BarChanges, Changes
+from market.latest import AROUND
 from market.timeframes import MINUTE_MS
 from spark_jobs import ledger, statements
 from spark_jobs.batch import Scanned
@@ -39,33 +40,27 @@ class Writer:
         self._write_actions(cursor, scanned.actions)
         self._write_quality(cursor, changes, refused, at_ms // (24 * 60 * MINUTE_MS))
 
-    def write_series(self, cursor: Cursor, changes: list[SeriesChange]) -> None:
-        if not changes:
+    def write_series(self, cursor: Cursor, changes: BarChanges) -> None:
+        if not len(changes):
             return
-        replaced = [(*change.key[:2], ts) for change in changes for ts in change.replaced["ts"].tolist()]
-        if replaced:
-            cursor.execute(statements.KEEP_REVISIONS, [list(column) for column in zip(*replaced, strict=True)])
+        if len(changes.replaced):
+            keys = [changes.keys[number] for number in changes.replaced_which.tolist()]
+            columns = ([key.symbol for key in keys], [key.timeframe for key in keys], changes.replaced["ts"].tolist())
+            cursor.execute(statements.KEEP_REVISIONS, columns)
         cursor.copy_expert(statements.COPY_STAGE, copy_bytes(staged(changes, self.source)))
         cursor.execute(statements.UPSERT_BARS)
         cursor.execute(statements.UPSERT_INDICATORS)
 
     def _write_latest(self, cursor: Cursor, changes: Changes) -> None:
-        rows = [
-            (
-                row.symbol,
-                row.price,
-                row.session,
-                row.session_date,
-                row.previous_close,
-                row.day_high,
-                row.day_low,
-                row.day_volume,
-                row.event_ms,
-                row.received_ms,
-                self.source,
-            )
-            for row in changes.latest
-        ]
+        told = changes.latest
+        columns: list[list[Any]] = [told.symbols]
+        columns.append(told.rows["price"].tolist())
+        columns.append(["ext" if is_ext else "regular" for is_ext in told.rows["is_ext"].tolist()])
+        columns.append(told.rows["session_date"].tolist())
+        for name in AROUND.names:
+            columns.append([None if value != value else value for value in told.rows[name].tolist()])
+        columns += [told.rows["event_ms"].tolist(), told.rows["received_ms"].tolist(), [self.source] * len(told)]
+        rows = list(zip(*columns, strict=True))
         insert(cursor, statements.UPSERT_LATEST, rows, statements.LATEST_ROW)
 
     def _write_dead_letters(

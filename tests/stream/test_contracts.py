@@ -11,7 +11,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from market import indicators
-from market.book import Changes
+from market.batches import Changes
 from market.series import SeriesKey
 from spark_jobs.columns import BAR_COLUMNS, INDICATOR_COLUMNS
 from spark_jobs.reader import Reader

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market import book
+from market import memory
 from market.timeframes import MINUTE_MS
 from tests.unit.market.oracles import wrong_frames, wrong_indicators
 from tests.unit.market.worlds import (
@@ -128,11 +128,11 @@ AT_ONCE = Plan([False] * 22, [], [], [])
 @contextmanager
 def keeping(rows: int) -> Iterator[None]:
     """A book with so short a memory."""
-    before, book.KEEP_ROWS = book.KEEP_ROWS, rows
+    before, memory.KEEP_ROWS = memory.KEEP_ROWS, rows
     try:
         yield
     finally:
-        book.KEEP_ROWS = before
+        memory.KEEP_ROWS = before
 
 
 @given(logs(), plans)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from market import book, indicators
+from market import indicators, memory
 from market.bars import FINAL_AFTER_MS
+from market.recompute import recompute_all
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
 from tests.unit.market.oracles import wrong_indicators
@@ -171,19 +172,21 @@ def test_old_corrections_are_worked_off_from_what_is_read_back(monkeypatch: pyte
     batches: list[list[Event]] = [[*minutes[:433], *minutes[434:], clock(0)], *([event] for event in later)]
     folds = []
     for rows in (10_000, keep):
-        monkeypatch.setattr(book, "KEEP_ROWS", rows)
+        monkeypatch.setattr(memory, "KEEP_ROWS", rows)
         folds.append(fold := Fold())
         for batch in batches:
             fold.step(batch)
     assert difference(folds[0].store, folds[1].store) == ""
     assert wrong_indicators(folds[1].store) == ""
-    assert folds[1].book.series[MINUTES].size < 700, "the short memory did forget"
+    assert folds[1].book.memory.arena.table["size"][folds[1].book.memory.get(MINUTES)] < 700, (
+        "the short memory did forget"
+    )
     assert folds[1].store.reads > folds[0].store.reads
 
 
 def test_a_restart_with_more_forming_bars_than_memory_closes_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backfill before the first clock: nothing of ours can close, and then the driver dies."""
-    monkeypatch.setattr(book, "KEEP_ROWS", 5)
+    monkeypatch.setattr(memory, "KEEP_ROWS", 5)
     five = SeriesKey(COIN, "5m", "regular")
     fold = Fold()
     fold.step(history(300))
@@ -283,7 +286,7 @@ def test_an_edit_of_the_kernel_recomputes_every_stored_row_and_says_which_change
     for ts in sorted(fold.store.rows[MINUTES])[10:20]:
         fold.store.rows[MINUTES][ts][2][indicators.VALUES.index("change")] = 777.0
     fold.restart()
-    change = fold.book.recompute_all(MINUTES)
+    change = recompute_all(fold.book.memory, MINUTES)
     assert change is not None
     assert ((change.rows["ts"] - DAY_OPEN) // MINUTE_MS).tolist() == list(range(10, 20))
     assert set(change.values[:, indicators.VALUES.index("change")].tolist()) == {1.0}

@@ -1,14 +1,26 @@
 """The newest price: which of two is newer, and what stands around it."""
 
-from dataclasses import replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from market.bars import Rows, empty_rows, join
-from market.latest import QUIET_MS, Latest, Quote, latest_from_bar, latest_from_tick
-from tests.unit.market.worlds import MONDAY, BarEvent, ClockEvent, Fold, TickEvent, open_ms
+from market.batches import Batch
+from market.latest import LATEST, QUIET_MS, around, from_bars, from_ticks
+from market.series import SeriesKey
+from tests.unit.market.worlds import (
+    MONDAY,
+    TUESDAY,
+    BarEvent,
+    ClockEvent,
+    Fold,
+    TickEvent,
+    layers_of,
+    open_ms,
+    provider_row,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -16,9 +28,50 @@ T0 = 1_795_012_200_000
 TODAY = 20_775
 
 
-def quote(**changes: Any) -> Quote:
-    told = Quote("AAPL", 10.0, "regular", TODAY, T0, T0 + 40, 500, 11.0, 9.0, 8.0)
-    return replace(told, **changes)
+@dataclass(frozen=True)
+class Latest:
+    """A row of LATEST as plain values."""
+
+    price: float
+    is_ext: bool
+    session_date: int
+    previous_close: float | None
+    day_high: float | None
+    day_low: float | None
+    day_volume: float | None
+    event_ms: int
+    received_ms: int
+
+
+def quote(**changes: Any) -> Latest:
+    return replace(Latest(10.0, False, TODAY, 8.0, 11.0, 9.0, 500.0, T0, T0 + 40), **changes)
+
+
+def row_of(told: Latest | None) -> np.ndarray:
+    rows = np.zeros(1, LATEST)
+    if told is not None:
+        rows[0] = tuple(np.nan if value is None else value for value in astuple(told))
+    return rows
+
+
+def told_by(row: np.ndarray) -> Latest:
+    return Latest(*(None if value != value else value for value in row[0].tolist()))
+
+
+def days_around(daily: Rows, session_date: int) -> np.ndarray:
+    return around(daily, np.array([0]), np.array([len(daily)]), np.array([session_date]))
+
+
+def latest_from_tick(known: Latest | None, told: Latest, daily: Rows) -> Latest | None:
+    """The row after a tick, None when it stays as it is."""
+    moved = told_by(from_ticks(row_of(known), row_of(told), days_around(daily, told.session_date)))
+    return None if moved == known else moved
+
+
+def latest_from_bar(known: Latest | None, newest: Rows, daily: Rows) -> Latest:
+    session_date = 0 if known is None else known.session_date
+    days, days_of_known = days_around(daily, int(newest["session_date"][0])), days_around(daily, session_date)
+    return told_by(from_bars(row_of(known), newest, days, days_of_known))
 
 
 def day(session_date: int, high: float, low: float, close: float, volume: float = float("nan")) -> Rows:
@@ -45,7 +98,7 @@ def test_of_two_ticks_the_later_counts_and_at_the_same_time_the_higher(
 
 def test_without_bars_the_provider_is_believed() -> None:
     assert latest_from_tick(None, quote(), NO_DAYS) == Latest(
-        "AAPL", 10.0, "regular", TODAY, 8.0, 11.0, 9.0, 500.0, T0, T0 + 40
+        10.0, False, TODAY, 8.0, 11.0, 9.0, 500.0, T0, T0 + 40
     )  # fmt: skip
 
 
@@ -89,34 +142,36 @@ def test_a_providers_minute_is_the_latest_price_when_ticks_were_silent_for_a_min
     later_ms: int, price: float
 ) -> None:
     known = latest_from_tick(None, quote(), NO_DAYS)
-    found = latest_from_bar(known, "AAPL", minute(T0 + later_ms, 20.0), NO_DAYS)
-    assert found is not None
+    found = latest_from_bar(known, minute(T0 + later_ms, 20.0), NO_DAYS)
     assert found.price == price
 
 
 def test_a_symbol_with_days_alone_has_the_last_days_close() -> None:
-    found = latest_from_bar(
-        None, "AAPL", empty_rows(0), join([day(TODAY - 1, 9, 7, 7.5, 50), day(TODAY, 12, 8, 9, 70)])
-    )
-    assert found is not None
-    assert (found.price, found.previous_close, found.day_high, found.day_volume, found.session) == (
-        9,
-        7.5,
-        12,
-        70,
-        "regular",
-    )
-    assert latest_from_bar(None, "AAPL", empty_rows(0), NO_DAYS) is None
+    #   daily bars Monday and Tuesday, no minute
+    fold = Fold()
+    for session, close, volume in ((MONDAY, 7.5, 50.0), (TUESDAY, 9.0, 70.0)):
+        ts = open_ms("AAPL", session)
+        told = fold.step([BarEvent("AAPL", "1d", session, ts, (8, 12, 7, close, volume), ts + 7 * 3_600_000)]).latest
+    [row] = told.rows.tolist()
+    named = dict(zip(LATEST.names, row, strict=True))
+    assert told.symbols == ["AAPL"]
+    assert [named[name] for name in ("price", "previous_close", "day_high", "day_volume", "is_ext")] == [
+        9, 7.5, 12, 70, False,
+    ]  # fmt: skip
+
+
+def test_a_provider_that_says_nothing_leaves_a_symbol_without_a_price() -> None:
+    ts = open_ms("AAPL", MONDAY)
+    extended = {SeriesKey("AAPL", "1m", "ext"): [provider_row(BarEvent("AAPL", "1m", MONDAY, ts, (1,) * 5, ts))]}
+    book = Fold().book
+    assert len(book.apply(Batch(provider=layers_of(extended))).latest) == 0
 
 
 def test_days_that_come_after_the_last_tick_still_tell_its_previous_close() -> None:
     """A first start on a Sunday: the last price is known before the daily history is."""
-    known = latest_from_bar(None, "AAPL", minute(T0, 10.0), NO_DAYS)
-    assert known is not None
+    known = latest_from_bar(None, minute(T0, 10.0), NO_DAYS)
     assert known.previous_close is None
-    found = latest_from_bar(
-        known, "AAPL", minute(T0, 10.0), join([day(TODAY - 1, 9, 7, 7.5), day(TODAY, 12, 8, 9, 70)])
-    )
+    found = latest_from_bar(known, minute(T0, 10.0), join([day(TODAY - 1, 9, 7, 7.5), day(TODAY, 12, 8, 9, 70)]))
     assert found == replace(known, previous_close=7.5, day_high=12, day_low=8, day_volume=70)
 
 
@@ -124,12 +179,12 @@ def test_the_fold_moves_the_latest_price_and_writes_it_only_when_it_moved() -> N
     start = open_ms("AAPL", MONDAY)
     fold = Fold()
     first, second = TickEvent("AAPL", start, 10.0), TickEvent("AAPL", start + 5, 11.0)
-    assert [row.price for row in fold.step([first, second]).latest] == [11.0]
-    assert fold.step([first]).latest == []
-    assert fold.step([ClockEvent(start + 60_000, 0)]).latest == []
+    assert fold.step([first, second]).latest.rows["price"].tolist() == [11.0]
+    assert len(fold.step([first]).latest) == 0
+    assert len(fold.step([ClockEvent(start + 60_000, 0)]).latest) == 0
     late = BarEvent("AAPL", "1m", MONDAY, start + 600_000, (12, 12, 12, 12, 1), start + 900_000)
-    assert [row.price for row in fold.step([late]).latest] == [12.0]
-    assert np.isclose(fold.book.latest["AAPL"].event_ms, start + 660_000)
+    assert fold.step([late]).latest.rows["price"].tolist() == [12.0]
+    assert fold.book.latest["event_ms"][fold.book.memory.symbol("AAPL")] == start + 660_000
 
 
 def test_a_close_of_years_ago_is_not_the_previous_close() -> None:

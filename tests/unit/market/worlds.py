@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from market import indicators
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
-from market.book import Batch, Book, Changes, Instrument
+from market.batches import Batch, Changes, Instrument, Layer
+from market.book import Book
 from market.calendars import session_on, sessions, sessions_of
 from market.frames import bucket, to_days
-from market.latest import Quote
+from market.latest import LATEST, Prices
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
 
@@ -114,11 +115,10 @@ class Fold:
 
     def restart(self) -> None:
         """A new driver: everything is read from the store, as `spark_jobs.rebuild.wake` does."""
-        self.book = Book(self.store)
-        self.book.instruments = dict(INSTRUMENTS)
+        self.book = Book(self.store, dict(INSTRUMENTS))
         self.book.clock_ms = dict(self.clocks)
         for key in list(self.store.rows):
-            self.book.get(key)
+            self.book.memory.get(key)
         self.book.resume()
 
     def step(self, events: Iterable[Event], *, dies_before_commit: bool = False) -> Changes:
@@ -138,6 +138,7 @@ class Fold:
 def batch_of(events: Iterable[Event]) -> Batch:
     """A batch as the executors and `spark_jobs.batch` would give it, by plain Python."""
     batch = Batch()
+    newest: dict[str, TickEvent] = {}
     minutes: dict[tuple[str, str], dict[int, list[TickEvent]]] = defaultdict(lambda: defaultdict(list))
     provider: dict[SeriesKey, list[Rows]] = defaultdict(list)
     for event in events:
@@ -145,20 +146,43 @@ def batch_of(events: Iterable[Event]) -> Batch:
             case TickEvent():
                 minutes[event.symbol, event.session][event.ms // MINUTE_MS * MINUTE_MS].append(event)
                 batch.partitions[event.symbol] = PARTITIONS[event.symbol]
-                quote = Quote(event.symbol, event.price, event.session, 0, event.ms, event.ms, None, None, None, None)
-                known = batch.quotes.get(event.symbol)
-                batch.quotes[event.symbol] = quote if known is None or quote.event_ms >= known.event_ms else known
+                newest[event.symbol] = max(newest.get(event.symbol, event), event, key=tick_key)
             case BarEvent():
                 provider[SeriesKey(event.symbol, event.timeframe, "regular")].append(provider_row(event))
             case ClockEvent():
                 known_ms = batch.clocks.get(event.partition, (0, 0))[0]
                 batch.clocks[event.partition] = (max(known_ms, event.ms), 0)
+    quotes = [
+        (tick.price, tick.session == "ext", 0, np.nan, np.nan, np.nan, np.nan, tick.ms, tick.ms)
+        for tick in newest.values()
+    ]
+    batch.quotes = Prices(list(newest), np.array(quotes, LATEST))
+    ticks = {}
     for (symbol, session), by_minute in minutes.items():
         rows = np.concatenate([tick_row(symbol, ts, by_minute[ts]) for ts in sorted(by_minute)])
-        batch.ticks[SeriesKey(symbol, "1m", session)] = [rows]
-    for key, rows_of_key in provider.items():
-        batch.provider[key] = layered(rows_of_key)
+        ticks[SeriesKey(symbol, "1m", session)] = [rows]
+    batch.ticks = layers_of(ticks)
+    batch.provider = layers_of({key: layered(rows) for key, rows in provider.items()})
     return batch
+
+
+def layers_of(groups: dict[SeriesKey, list[Rows]]) -> list[Layer]:
+    """The first layer of every series together, then the second, and so on."""
+    layers = []
+    for depth in range(max(map(len, groups.values()), default=0)):
+        here = {key: rows[depth] for key, rows in groups.items() if depth < len(rows)}
+        which = np.repeat(np.arange(len(here)), [len(rows) for rows in here.values()])
+        layers.append(Layer(list(here), which, np.concatenate(list(here.values()))))
+    return layers
+
+
+def by_series(layers: list[Layer]) -> dict[SeriesKey, list[Rows]]:
+    """Layers as the rows of each series."""
+    groups: dict[SeriesKey, list[Rows]] = defaultdict(list)
+    for layer in layers:
+        for k in np.unique(layer.which).tolist():
+            groups[layer.keys[k]].append(layer.rows[layer.which == k])
+    return dict(groups)
 
 
 def tick_row(symbol: str, ts: int, ticks: list[TickEvent]) -> Rows:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL
-from market.book import Batch
+from market.batches import Batch, Layer
 from market.calendars import session_on
 from market.contracts import Bar, Clock, Record, Tick
 from market.frames import bucket
@@ -28,6 +28,7 @@ from tests.unit.market.worlds import (
     Event,
     TickEvent,
     batch_of,
+    by_series,
     open_ms,
 )
 from tests.unit.spark_jobs.test_scan import batch_of as arrow_batch
@@ -76,16 +77,16 @@ def read(records: list[tuple[int, Record]], topic: int = EVENTS) -> Scanned:
 PLACED = [name for name in BAR.names if not name.startswith("input_")]
 
 
-def rows_of(groups: dict[SeriesKey, list[Any]]) -> dict[SeriesKey, list[tuple[Any, ...]]]:
+def rows_of(batch: list[Layer]) -> dict[SeriesKey, list[tuple[Any, ...]]]:
     told = {}
-    for key, layers in groups.items():
+    for key, layers in by_series(batch).items():
         rows = [dict(zip(BAR.names, row, strict=True)) for layer in layers for row in layer.tolist()]
         told[key] = sorted(tuple(str(row[name]) for name in PLACED) for row in rows)
     return told
 
 
 def symbols_met(batch: Batch) -> dict[str, int]:
-    return {symbol: PARTITIONS[symbol] for symbol in {key.symbol for key in (*batch.ticks, *batch.provider)}}
+    return {key.symbol: PARTITIONS[key.symbol] for layer in (*batch.ticks, *batch.provider) for key in layer.keys}
 
 
 @given(logs(), st.booleans())
@@ -98,19 +99,20 @@ def test_a_scan_is_read_as_plain_python_reads_the_events(log: Log, is_history: b
     assert scanned.batch.clocks == expected.clocks
     assert scanned.batch.partitions == ({} if is_history else symbols_met(expected))
     assert scanned.rejects == []
-    for groups in (*scanned.batch.ticks.values(), *scanned.batch.provider.values()):
-        for layer in groups:
-            assert (layer["ts"][1:] > layer["ts"][:-1]).all(), "a layer is sorted and has no bar twice"
+    for layer in (*scanned.batch.ticks, *scanned.batch.provider):
+        places = list(zip(layer.which.tolist(), layer.rows["ts"].tolist(), strict=True))
+        assert places == sorted(set(places)), "a layer is sorted and has no bar twice"
 
 
 @given(logs())
 def test_quotes_are_the_newest_ticks(log: Log) -> None:
     ticks = [event for event in log.live if isinstance(event, TickEvent)]
     quotes = read([record_of(tick) for tick in ticks]).batch.quotes
-    for symbol in {tick.symbol for tick in ticks}:
+    assert sorted(quotes.symbols) == sorted({tick.symbol for tick in ticks})
+    for symbol, quote in zip(quotes.symbols, quotes.rows, strict=True):
         newest_ms = max(tick.ms for tick in ticks if tick.symbol == symbol)
-        assert quotes[symbol].event_ms == newest_ms
-        assert quotes[symbol].price in {tick.price for tick in ticks if (tick.symbol, tick.ms) == (symbol, newest_ms)}
+        assert quote["event_ms"] == newest_ms
+        assert quote["price"] in {tick.price for tick in ticks if (tick.symbol, tick.ms) == (symbol, newest_ms)}
 
 
 def test_the_closing_price_after_the_bell_makes_no_regular_bar() -> None:
@@ -119,7 +121,7 @@ def test_the_closing_price_after_the_bell_makes_no_regular_bar() -> None:
     close_ms = NEW_YORK_OPEN + 390 * MINUTE_MS
     ticks = [TickEvent("AAPL", ms, 10.0) for ms in (close_ms - 1, close_ms, close_ms + 30_000)]
     batch = read([record_of(tick) for tick in ticks]).batch
-    assert {key.session: [row["ts"].tolist() for row in rows] for key, rows in batch.ticks.items()} == {
+    assert {key.session: [row["ts"].tolist() for row in rows] for key, rows in by_series(batch.ticks).items()} == {
         "regular": [[close_ms - MINUTE_MS]],
         "ext": [[close_ms]],
     }
@@ -127,8 +129,8 @@ def test_the_closing_price_after_the_bell_makes_no_regular_bar() -> None:
 
 def test_a_price_called_extended_in_regular_hours_is_the_latest_price_and_no_bar() -> None:
     batch = read([record_of(TickEvent("AAPL", NEW_YORK_OPEN + 100, 10.0, session="ext"))]).batch
-    assert batch.ticks == {}
-    assert batch.quotes["AAPL"].price == 10.0
+    assert batch.ticks == []
+    assert (batch.quotes.symbols, batch.quotes.rows["price"].tolist()) == (["AAPL"], [10.0])
 
 
 @pytest.mark.parametrize(
@@ -149,8 +151,8 @@ def test_a_minute_is_kept_in_one_session(session: str, offset_ms: int, kept_in: 
     partition, bar = record_of(event)
     assert isinstance(bar, Bar)
     batch = read([(partition, replace(bar, session=session))]).batch
-    assert [key.session for key in batch.provider] == ([kept_in] if kept_in else [])
-    for [rows] in batch.provider.values():
+    assert [key.session for key in by_series(batch.provider)] == ([kept_in] if kept_in else [])
+    for [rows] in by_series(batch.provider).values():
         assert (rows["end"] - rows["ts"]).tolist() == [MINUTE_MS]
 
 
@@ -172,7 +174,7 @@ def test_a_providers_bar_begins_and_ends_where_its_session_lets_it(
         source=SOURCE, event_ms=ts, fetched_ms=ts + 24 * HOUR_MS, symbol="AAPL", timeframe=timeframe, open=1.0, high=1.0,
         low=1.0, close=1.0, session_date="2026-11-02", is_complete=is_complete,
     )  # fmt: skip
-    [[rows]] = read([(0, bar)]).batch.provider.values()
+    [[rows]] = by_series(read([(0, bar)]).batch.provider).values()
     times = [datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M") for ms in (rows["ts"][0], rows["end"][0])]
     assert (*times, rows["origin"][0]) == expected
 
@@ -186,7 +188,7 @@ def test_a_month_is_dated_by_its_first_session() -> None:
         (1.0, 1.0, 1.0, 1.0, 1.0),
         NEW_YORK_OPEN + 20 * 24 * HOUR_MS,
     )
-    [[rows]] = read([record_of(bar)]).batch.provider.values()
+    [[rows]] = by_series(read([record_of(bar)]).batch.provider).values()
     assert (rows["ts"][0], rows["session_date"][0], rows["session_open"][0]) == (
         NEW_YORK_OPEN, (MONDAY - date(1970, 1, 1)).days, NEW_YORK_OPEN,
     )  # fmt: skip
@@ -194,7 +196,7 @@ def test_a_month_is_dated_by_its_first_session() -> None:
 
 def test_lineage_names_the_records_of_a_bar() -> None:
     ticks = [TickEvent("AAPL", NEW_YORK_OPEN + ms, 10.0) for ms in (0, 1, MINUTE_MS, 2)]
-    [[rows]] = read([record_of(tick) for tick in ticks]).batch.ticks.values()
+    [[rows]] = by_series(read([record_of(tick) for tick in ticks]).batch.ticks).values()
     assert rows[["input_topic", "input_partition", "input_first", "input_last"]].tolist() == [
         (EVENTS, 0, 0, 3),
         (EVENTS, 0, 2, 2),

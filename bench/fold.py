@@ -1,0 +1,160 @@
+"""What a batch costs the driver in process time, step by step, without Kafka, Spark or PostgreSQL.
+
+    python -m bench.fold [--rate 10000] [--symbols 500] [--batches 400] [--every-ms 120] [--profile]
+
+Each symbol has 256 bars of history in every timeframe; then batches of seeded ticks are decoded and folded as an executor does,
+read, folded into the bars and encoded for COPY as the driver does.
+"""
+
+import argparse
+import cProfile
+import pstats
+import time
+from collections import defaultdict
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from market import indicators
+from market.bars import PROVIDER_COMPLETE, Rows, empty_rows
+from market.batches import Instrument
+from market.book import Book
+from market.calendars import session_of
+from market.contracts import Clock, Tick
+from market.frames import bucket, to_days
+from market.recompute import warm_up
+from market.series import SeriesKey
+from market.timeframes import TIMEFRAMES
+from spark_jobs.batch import read_scan
+from spark_jobs.columns import copy_bytes, staged
+from spark_jobs.partials import PARTIALS
+from spark_jobs.scan import EVENTS, Scan
+
+HISTORY_BARS = 256
+SOURCE = "simulator"
+T0_MS = 1_795_012_200_000  # 2026-11-18 14:30 UTC
+
+
+class NoStore:
+    """A database that has nothing beyond the history that every series begins with."""
+
+    def __init__(self, history: dict[str, Rows]) -> None:
+        self.history = history
+
+    def rows_before(
+        self, key: SeriesKey, ts_ms: int, count: int
+    ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]:
+        rows = self.history[key.timeframe] if key.session == "regular" else empty_rows(0)
+        rows = rows[rows["ts"] < ts_ms]
+        states = np.full((len(rows), indicators.N_STATE), np.nan)
+        return rows, states, np.full((len(rows), indicators.N_VALUES), np.nan), True
+
+    def first_session(self, key: SeriesKey) -> int | None:
+        return to_days(session_of("24/7", T0_MS).session_date) - 20
+
+
+def history(timeframe: str) -> Rows:
+    """Complete bars before T0, oldest first."""
+    rows, at_ms = [], T0_MS
+    for _ in range(HISTORY_BARS):
+        start, end, session = bucket(timeframe, at_ms - 1, session_of("24/7", at_ms - 1), "24/7")
+        row = empty_rows(1)
+        row["ts"], row["end"], at_ms = start, end, start
+        row["session_date"], row["session_open"] = to_days(session.session_date), session.open_ms
+        row["volume"], row["origin"], row["closed"], row["final"] = 100.0, PROVIDER_COMPLETE, end <= T0_MS, end <= T0_MS
+        for name in ("open", "high", "low", "close"):
+            row[name] = 100.0
+        rows.append(row)
+    return np.concatenate(rows[::-1])
+
+
+def records(batch: int, rate: int, symbols: int, every_ms: int) -> list[list[bytes]]:
+    """The values of two Kafka partitions."""
+    random = np.random.default_rng(batch)
+    begin_ms, values = T0_MS + batch * every_ms, [[], []]
+    for k in range(rate * every_ms // 1000):
+        symbol = int(random.integers(symbols))
+        ms = begin_ms + k * 1000 // rate
+        price = round(100 + float(random.normal()), 2)
+        tick = Tick(
+            source=SOURCE,
+            symbol=f"S{symbol:04d}",
+            event_ms=ms,
+            fetched_ms=ms,
+            price=price,
+            day_volume=batch * 10_000 + k,
+        )
+        values[symbol % 2].append(tick.encode())
+    if begin_ms // 1000 != (begin_ms - every_ms) // 1000:
+        clock = Clock(source=SOURCE, event_ms=begin_ms - 1000, fetched_ms=begin_ms, since_ms=0).encode()
+        for partition in values:
+            partition.append(clock)
+    return values
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=10_000, help="trades a second")
+    parser.add_argument("--symbols", type=int, default=500)
+    parser.add_argument("--batches", type=int, default=400)
+    parser.add_argument("--every-ms", type=int, default=120, help="a batch's time")
+    parser.add_argument("--profile", action="store_true", help="where the driver's time goes, function by function")
+    options = parser.parse_args()
+    names = [f"S{k:04d}" for k in range(options.symbols)]
+    instruments = {name: Instrument(name, "24/7", 2, True) for name in names}
+    warm_up()
+    book = Book(NoStore({timeframe: history(timeframe) for timeframe in TIMEFRAMES}), instruments)
+    started = time.process_time()
+    for name in names:
+        for timeframe in TIMEFRAMES:
+            book.memory.get(SeriesKey(name, timeframe, "regular"))
+        book.memory.get(SeriesKey(name, "1m", "ext"))
+    print(f"{options.symbols * 9} series loaded in {time.process_time() - started:.2f} s")
+    profile, took, written = cProfile.Profile(), defaultdict(list), []
+    scan = Scan({}, SOURCE, frozenset(names))
+    for number in range(options.batches):
+        values = records(number, options.rate, options.symbols, options.every_ms)
+        clock = [time.process_time()]
+        tasks: list[pa.RecordBatch] = []
+        for partition, mine in enumerate(values):
+            tasks += list(scan(iter([arrow(mine, partition)])))
+        clock.append(time.process_time())
+        if options.profile and number > options.batches // 2:
+            profile.enable()
+        scanned = read_scan(pa.Table.from_batches(tasks, PARTIALS), instruments)
+        clock.append(time.process_time())
+        changes = book.apply(scanned.batch)
+        clock.append(time.process_time())
+        encoded = copy_bytes(staged(changes.series, SOURCE)) if len(changes.series) else None
+        clock.append(time.process_time())
+        book.published()
+        clock.append(time.process_time())
+        profile.disable()
+        written.append(len(changes.series))
+        for name, ms in zip(("executors", "read", "fold", "encode", "publish"), np.diff(clock) * 1e3, strict=True):
+            took[name].append(ms)
+        del encoded
+    for name, times in took.items():
+        warm = np.array(times[len(times) // 4 :])
+        print(
+            f"{name}: p50 {np.percentile(warm, 50):.1f} ms, p99 {np.percentile(warm, 99):.1f} ms, max {warm.max():.1f} ms"
+        )
+    print(f"rows a batch: median {np.median(written):.0f}, p99 {np.percentile(written, 99):.0f}, max {max(written)}")
+    if options.profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+
+
+def arrow(values: list[bytes], partition: int) -> pa.RecordBatch:
+    count = len(values)
+    columns = {
+        "topic": pa.repeat(pa.scalar(EVENTS, pa.int32()), count),
+        "partition": pa.repeat(pa.scalar(partition, pa.int32()), count),
+        "offset": pa.array(range(count), pa.int64()),
+        "value": pa.array(values, pa.binary()),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+if __name__ == "__main__":
+    main()

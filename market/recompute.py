@@ -1,0 +1,134 @@
+"""After a batch has changed bars: their revisions, and the indicators of everything that follows from them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market import indicators
+from market.arena import Arena, Ints, spread
+from market.bars import BAR, PRICES, Rows, empty_rows, same_content
+from market.batches import BarChanges
+from market.memory import Memory
+from market.series import SeriesKey
+
+Floats = NDArray[np.float64]
+
+
+def collect(memory: Memory) -> BarChanges:
+    """Counts revisions, runs the kernel and gives all rows that have changed in anything since the batch began."""
+    arena = memory.arena
+    series, before = arena.touched()
+    rows = arena.base(series) + arena.find(series, before["ts"])
+    revised = before["closed"] & ~same_content(before, arena.rows[rows])
+    arena.rows["revision"][rows[revised]] += 1
+    # A row whose flags alone have changed keeps its values, if it has any.
+    asks = arena.table["has_indicators"][series] & (
+        ~same_content(before, arena.rows[rows]) | np.isnan(arena.states[rows, 0])
+    )
+    computed = compute_from(memory, *_oldest(series[asks], rows[asks] - arena.base(series[asks])))
+    # The kernel may have read older rows back: where the touched ones stand now.
+    rows = arena.base(series) + arena.find(series, before["ts"])
+    # As bytes: NumPy compares structures field by field, a thousand times slower.
+    changed = (as_bytes(arena.rows[rows]) != as_bytes(before)).any(axis=1)
+    return changes_at(memory, np.union1d(computed, rows[changed]), series[revised], before[revised])
+
+
+def changes_at(memory: Memory, rows: Ints, replaced_of: Ints, replaced: Rows) -> BarChanges:
+    """Rows as they are now (sorted), as changes to write."""
+    arena = memory.arena
+    bases = arena.table["base"][: arena.count]
+    occupied = np.flatnonzero(arena.table["size"][: arena.count])
+    order = occupied[np.argsort(bases[occupied])]
+    which = order[np.searchsorted(bases[order], rows, side="right") - 1] if len(rows) else rows
+    return BarChanges(
+        memory.keys, which, arena.rows[rows], arena.states[rows], arena.values[rows], replaced_of, replaced
+    )
+
+
+def recompute_all(memory: Memory, key: SeriesKey) -> BarChanges | None:
+    """Every stored row of a series with this kernel's values: what an edit of the kernel asks for."""
+    series, arena = memory.get(key), memory.arena
+    memory.read_all(series)
+    if not arena.table["size"][series] or not arena.table["has_indicators"][series]:
+        return None
+    rows = compute_from(memory, np.array([series]), np.zeros(1, np.int64))
+    return changes_at(memory, rows, np.zeros(0, np.int64), arena.rows[:0])
+
+
+def compute_from(memory: Memory, series: Ints, position: Ints) -> Ints:
+    """The kernel over each series from a position on, or from further back where a state is not known.
+
+    Gives the rows whose values or state have changed.
+    """
+    arena = memory.arena
+    if not len(series):
+        return np.zeros(0, np.int64)
+    position = _known_state_before(memory, series, position)
+    is_short = ~arena.table["reaches_back"][series] & (position < indicators.LOOKBACK)
+    for k in np.flatnonzero(is_short).tolist():
+        position[k] = memory.reach_position(int(series[k]), int(position[k]))
+        position[k] = _known_state_before(memory, series[k : k + 1], position[k : k + 1])[0]
+    return run_kernel(arena, series, position)
+
+
+def run_kernel(arena: Arena, series: Ints, position: Ints) -> Ints:
+    """The kernel over each series from a position on; gives the rows whose values or state have changed."""
+    table = arena.table[series]
+    starts, stops = table["base"] + position, table["base"] + table["size"]
+    rows = spread(starts, stops - starts)
+    old_states, old_values = arena.states[rows], arena.values[rows]
+    bars = arena.rows
+    indicators.advance_many(
+        bars["high"],
+        bars["low"],
+        bars["close"],
+        bars["volume"],
+        bars["session_date"],
+        table["base"],
+        starts,
+        stops,
+        table["scale"],
+        table["annual_bars"],
+        arena.states,
+        arena.values,
+    )
+    changed = differs(old_states, arena.states[rows]) | differs(old_values, arena.values[rows])
+    found: Ints = rows[changed]
+    return found
+
+
+def _oldest(series: Ints, position: Ints) -> tuple[Ints, Ints]:
+    """The first position of each series (by series, oldest first)."""
+    is_first = np.ones(len(series), bool)
+    is_first[1:] = series[1:] != series[:-1]
+    return series[is_first], position[is_first]
+
+
+def _known_state_before(memory: Memory, series: Ints, position: Ints) -> Ints:
+    """The positions moved back to after a row whose state is known: a bar that still formed was stored without one."""
+    arena, base = memory.arena, memory.arena.base(series)
+    while True:
+        unknown = position > 0
+        unknown[unknown] = np.isnan(arena.states[(base + position)[unknown] - 1, 0])
+        if not unknown.any():
+            return position
+        position = position - unknown
+
+
+def differs(a: Floats, b: Floats) -> NDArray[np.bool_]:
+    """Rows that differ in any column; NaN equals NaN."""
+    equal: NDArray[np.bool_] = ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
+    return ~equal
+
+
+def as_bytes(rows: Rows) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), BAR.itemsize)
+
+
+def warm_up() -> None:
+    """Compiles the kernel, or loads it from its cache, before the first batch waits for it."""
+    arena = Arena()
+    arena.add(0, 0, 100.0, 1.0, has_indicators=True)
+    series, wanted = np.zeros(1, np.int64), empty_rows(1)
+    for name in PRICES:
+        arena.rows[name][arena.ensure(series, wanted)] = 1.0
+    run_kernel(arena, series, np.zeros(1, np.int64))
