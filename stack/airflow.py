@@ -34,6 +34,9 @@ def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
         # Two tasks at a time, and no more idle workers than that: 32 are the default.
         "CORE__PARALLELISM": 2,
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": 2,
+        # A task that could not even begin (the machine was busy) is tried again soon, not after the five minutes of the default.
+        "CORE__DEFAULT_TASK_RETRY_DELAY": 30,
+        "WORKERS__EXECUTION_API_TIMEOUT": 30,
         "CORE__FERNET_KEY": secret(home, FERNET_KEY),
         "CORE__DEFAULT_TIMEZONE": "utc",
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",

@@ -24,6 +24,11 @@ class Health:
 WELL = Health(True, "ok")
 
 
+def always_well() -> Health:
+    """The probe of what nothing has to be waited for."""
+    return WELL
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
     """One process. `service` is the name that people use; several processes may make one service."""
@@ -36,6 +41,8 @@ class ProcessSpec:
     probe: Callable[[], Health]
     cwd: Path
     prepare: Callable[[], None] = field(default=lambda: None)
+    # What must be well before it starts; asked for a minute at most, for a part that never comes must not hold it up.
+    waits_for: Callable[[], Health] = always_well
     stop_signal: signal.Signals = signal.SIGTERM
     stop_whole_group: bool = False
     stop_limit_s: float = 10.0

@@ -11,7 +11,7 @@ from stack.passwords import ADMIN_ROLE, READER
 from stack.platform import PYTHON, Platform
 from stack.ports import HOST
 from stack.postgres import server_environment
-from stack.process import HOME_MARK, WELL, Health, ProcessSpec
+from stack.process import HOME_MARK, WELL, Health, ProcessSpec, always_well
 
 # In the order in which `down` stops them; what stands on one line stops at the same time.
 STOP_ORDER = (
@@ -140,11 +140,13 @@ def dashboard(platform: Platform) -> ProcessSpec:
 
 def airflow_processes(platform: Platform) -> list[ProcessSpec]:
     health = platform.url("airflow", airflow.HEALTH_PATH)
+    api = http_probe(health)
     parts = (
-        ("airflow-api", ["api-server"], http_probe(health)),
+        ("airflow-api", ["api-server"], api, always_well),
         # Task logs are read from the disk. Airflow's server of them would listen on every interface, at one port for all homes.
-        ("airflow-scheduler", ["scheduler", "--skip-serve-logs"], airflow_probe(health, "scheduler")),
-        ("airflow-dags", ["dag-processor"], airflow_probe(health, "dag_processor")),
+        # Its first tasks would fail while the server that tells them what to do only starts.
+        ("airflow-scheduler", ["scheduler", "--skip-serve-logs"], airflow_probe(health, "scheduler"), api),
+        ("airflow-dags", ["dag-processor"], airflow_probe(health, "dag_processor"), always_well),
     )
     return [
         ProcessSpec(
@@ -154,12 +156,13 @@ def airflow_processes(platform: Platform) -> list[ProcessSpec]:
             environment=platform.environment(),
             log=log_of(platform, name),
             probe=probe,
+            waits_for=waits_for,
             cwd=REPO,
             # Schedules and backfills must not slow the live path, nor a start.
             niceness=airflow.NICENESS,
             stop_limit_s=8.0,
         )
-        for name, arguments, probe in parts
+        for name, arguments, probe, waits_for in parts
     ]
 
 

@@ -22,6 +22,8 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 # A process that ran well for this long has earned a quick restart again.
 STEADY_S = 60.0
+# So long a process waits for the one that it needs; then it starts all the same and says itself what is missing.
+WAIT_LIMIT_S = 60.0
 PROBE_STARTING_S = 0.5
 PROBE_RUNNING_S = 5.0
 
@@ -119,6 +121,9 @@ class Unit:
     async def _once(self) -> str:
         """One life of the process; returns how it ended."""
         self.state, self.is_well = "starting", False
+        await self._wait()
+        if self._stopping.is_set():
+            return "stopped"
         try:
             await asyncio.to_thread(self.spec.prepare)
             process = await self._spawn()
@@ -144,6 +149,17 @@ class Unit:
         log.info("process gone", process=self.spec.name, how=ending(code))
         words = await asyncio.to_thread(last_words, self.spec.log)
         return f"{ending(code)}: {words}" if words and code > 0 else ending(code)
+
+    async def _wait(self) -> None:
+        """Until what it needs is well."""
+        until = time.monotonic() + WAIT_LIMIT_S
+        while not self._stopping.is_set() and time.monotonic() < until:
+            health = await asyncio.to_thread(unwell_when_failing, self.spec.name, self.spec.waits_for)
+            if health.is_well:
+                return
+            self.detail = f"waits: {health.detail}"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), PROBE_STARTING_S)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         with self.spec.log.open("ab") as out:
@@ -176,7 +192,7 @@ class Unit:
         unwell_since: float | None = None
         was_well = False
         while not exited.done():
-            health = await asyncio.to_thread(unwell_when_failing, self.spec)
+            health = await asyncio.to_thread(unwell_when_failing, self.spec.name, self.spec.probe)
             now = time.monotonic()
             if health.age_s is not None and health.age_s > now - began:
                 health = Health(False, "starting", "has not reported yet")  # that was the last life's word
@@ -201,12 +217,12 @@ class Unit:
         self.detail = health.detail
 
 
-def unwell_when_failing(spec: ProcessSpec) -> Health:
-    """Asks the probe. One that fails in a way nobody foresaw means unwell: it must not end the watch."""
+def unwell_when_failing(process: str, probe: Callable[[], Health]) -> Health:
+    """Asks a probe. One that fails in a way nobody foresaw means unwell: it must not end the watch."""
     try:
-        return spec.probe()
+        return probe()
     except Exception as error:  # noqa: BLE001 (see above; it is logged and shown)
-        log.warning("probe failed", process=spec.name, error=repr(error))
+        log.warning("probe failed", process=process, error=repr(error))
         return Health(False, "starting", f"the probe failed: {error!r}")
 
 

@@ -272,3 +272,30 @@ def test_what_the_supervisor_refuses_keeps_its_exit_code_on_the_way(tmp_path: Pa
 
     error = asyncio.run(scenario())
     assert (error.code, error.sentence) == (Exit.PORT, "no free port for kafka")
+
+
+def test_a_process_starts_when_what_it_waits_for_is_well_and_says_so_until_then(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        needed = Health(False, "starting", "the server does not answer")
+        unit = Unit(spec(tmp_path, SLEEP, waits_for=lambda: needed))
+        unit.start(unit.spec)
+        await until(lambda: unit.detail == "waits: the server does not answer")
+        assert unit.pid is None
+        needed = WELL
+        await until(lambda: unit.is_well)
+        await unit.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_waits_can_be_stopped(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        unit = Unit(spec(tmp_path, SLEEP, waits_for=lambda: Health(False)))
+        unit.start(unit.spec)
+        await until(lambda: unit.detail.startswith("waits"))
+        await unit.stop()
+        assert unit.state == "stopped"
+        assert unit.restarts == 0
+        assert unit.spec.log.exists() is False
+
+    asyncio.run(scenario())
