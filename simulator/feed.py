@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 # Updates that fall due within this time go out together: less than a reader notices, and cheaper than a wake-up each.
 TOGETHER_MS = 10
-# A minute's updates are prepared so long before it begins.
+# A minute's updates are prepared so long before it begins; in the machine's time, as below.
 LEAD_MS = 4_000
 # What could not be sent in time (the machine slept) is not sent at all, as a live feed would not.
 STALE_MS = 5_000
@@ -62,6 +62,7 @@ class Feed:
         self.clock_ms = clock_ms
         self.frames = frames
         self.speed = speed
+        self.lead_ms = int(LEAD_MS * speed)
         self.clients: set[Client] = set()
         self._subscribers: dict[str, set[Client]] = defaultdict(set)
         self._due: list[tuple[int, int, str, Frame]] = []
@@ -124,11 +125,12 @@ class Feed:
                 now_ms = self.clock_ms()
                 # What was traded before the subscription is history; what is told anew may have been due since.
                 since_ms = self._retold_since_ms.pop(symbol, now_ms - TOGETHER_MS)
-                for at_ms in (since_ms - MINUTE_MS, now_ms, now_ms + LEAD_MS):
-                    self._tape(symbol, at_ms // MINUTE_MS * MINUTE_MS, since_ms)
+                before_ms, first_ms = ((at_ms // MINUTE_MS) * MINUTE_MS for at_ms in (since_ms - MINUTE_MS, now_ms))
+                for minute_ms in (before_ms, *range(first_ms, now_ms + self.lead_ms + 1, MINUTE_MS)):
+                    self._tape(symbol, minute_ms, since_ms)
                 await asyncio.sleep(0)
             now_ms = self.clock_ms()
-            wait_ms = MINUTE_MS - (now_ms + LEAD_MS) % MINUTE_MS
+            wait_ms = MINUTE_MS - (now_ms + self.lead_ms) % MINUTE_MS
             await self._wait(self._new_subscription, wait_ms)
 
     def _tape(self, symbol: str, minute_ms: int, since_ms: int) -> None:

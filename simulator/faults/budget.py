@@ -34,20 +34,20 @@ class Bucket:
 
 
 class Budget:
-    """Buckets by client address. Their time is the machine's own: a fast exchange answers no more requests a minute."""
+    """Buckets by client address and size, so that the usual one is full again after a smaller one. Their time is the machine's own: a fast exchange answers no more requests a minute."""
 
     def __init__(self, clock_s: Callable[[], float]) -> None:
         self._clock_s = clock_s
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[tuple[str, int], Bucket] = {}
 
     def take(self, client: str, per_minute: int) -> bool:
         """Whether the client may make another request; it has then made it."""
         now_s = self._clock_s()
-        bucket = self._buckets.pop(client, None) or Bucket(float(per_minute), now_s)
+        bucket = self._buckets.pop((client, per_minute), None) or Bucket(float(per_minute), now_s)
         refilled = bucket.tokens + (now_s - bucket.at_s) * per_minute / MINUTE_S
         tokens = min(float(per_minute), refilled)
         allowed = tokens >= 1.0
-        self._buckets[client] = Bucket(tokens - 1.0 if allowed else tokens, now_s)
+        self._buckets[client, per_minute] = Bucket(tokens - 1.0 if allowed else tokens, now_s)
         if len(self._buckets) > MAX_CLIENTS:
             del self._buckets[next(iter(self._buckets))]
         return allowed

@@ -46,6 +46,30 @@ def test_daily_returns_have_fat_tails_and_their_size_has_a_memory(market: Market
     assert abs(memory(returns, 1)) < 0.03
 
 
+@pytest.mark.parametrize("symbol", ["AAPL", "NVDA", "BTC-USD"])
+def test_volatility_clusters_far_beyond_chance(market: Market, symbol: str):
+    """The autocorrelation of squared returns; without any memory it would be within 3 / sqrt(n) of 0 (Cont, Empirical
+    properties of asset returns, 2001). Returns themselves have none that a trader could use."""
+    returns = daily_returns(market, symbol)
+    chance = 3.0 / np.sqrt(len(returns))
+    squared = np.minimum(returns**2, np.quantile(returns**2, 0.99))
+    assert all(memory(squared, lag) > chance for lag in (1, 2, 5, 10, 20))
+    shuffled = np.random.default_rng(1).permutation(squared)
+    assert all(abs(memory(shuffled, lag)) < chance for lag in (1, 2, 5, 10, 20))
+    assert abs(memory(returns, 1)) < chance
+
+
+def test_prices_jump_now_and_then(market: Market, minutes):
+    """Days of more than four deviations of the quarter around them, and minutes of more than six of their day."""
+    returns = daily_returns(market, "AAPL")
+    local = np.sqrt(np.convolve(returns**2, np.ones(61) / 61, mode="same"))
+    a_year = (np.abs(returns) > 4.0 * local).sum() / (len(returns) / 365)
+    assert 0.2 < a_year < 4.0
+    moves = np.diff(np.log(minutes.close.astype(float)), axis=1)
+    jumps = (np.abs(moves) > 6.0 * moves.std(axis=1, keepdims=True)).sum(axis=1)
+    assert 0.0 < jumps.mean() < 3.0
+
+
 def test_stocks_move_together(market: Market):
     ours, theirs = (daily_returns(market, symbol)[-2500:] for symbol in ("AAPL", "MSFT"))
     assert 0.2 < np.corrcoef(ours, theirs)[0, 1] < 0.8

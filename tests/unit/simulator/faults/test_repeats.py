@@ -19,8 +19,8 @@ SCENARIO = {
         {"kind": "halt", "symbols": ["AAPL"], "at": "+10m", "for": "5m"},
         {"kind": "missing_minutes", "share": 0.3, "for": "1h", "restored_after": None},
         {"kind": "corrected_bars", "share": 0.2, "for": "1h", "after": "2h"},
-        {"kind": "split", "at": "2026-03-11T09:30:00-04:00", "numerator": 3},
-        {"kind": "auction_print", "at": "2026-03-09T09:30:00-04:00"},
+        {"kind": "split", "at": "2026-03-11T00:00:00+00:00", "numerator": 3},
+        {"kind": "dividend", "at": "2026-03-10T00:00:00+00:00", "amount": 0.4},
         {"kind": "server_error", "share": 0.4, "for": "1h", "endpoints": ["search"]},
         {"kind": "duplicate_ticks", "share": 0.2},
         {"kind": "out_of_order_ticks"},
@@ -39,7 +39,7 @@ print(json.dumps(t.said()))
 
 
 def exchange_under(scenario: dict) -> Exchange:
-    exchange = Exchange(now_ms=NOON_MS)
+    exchange = Exchange(now_ms=NOON_MS, hours="24/7")
     read = scenario_of(scenario)
     exchange.schedule.add(read.faults, read.start_ms(NOON_MS))
     return exchange
@@ -70,6 +70,7 @@ def said() -> dict[str, str]:
 
 
 def test_another_process_says_the_same_to_the_byte():
+    """Around the clock, so that no process has to make an exchange's calendar first."""
     ran = subprocess.run([sys.executable, "-c", ASK_ELSEWHERE], capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == said()
 
@@ -77,3 +78,14 @@ def test_another_process_says_the_same_to_the_byte():
 def test_an_empty_schedule_leaves_every_byte_as_it_is(exchange: Exchange, exchanges: Market):
     frames = frames_of_minute(exchanges.instrument("AAPL", NOON_MS), NOON_MS, 2.0)
     assert exchange.frames_of("AAPL", NOON_MS) == frames
+
+
+def test_auctions_and_early_closes_repeat_too():
+    found = []
+    for _ in range(2):
+        exchange = Exchange(now_ms=ms("2026-03-11T20:00:00-04:00"))
+        exchange.goes_wrong("auction_print", at="2026-03-09T09:30:00-04:00")
+        exchange.goes_wrong("early_close", at="2026-03-10T13:00:00-04:00")
+        result = asyncio.run(exchange.chart(range="5d"))
+        found.append((result, exchange.frames_of("NVDA", ms("2026-03-09T16:00:00-04:00"))))
+    assert found[0] == found[1]
