@@ -17,7 +17,14 @@ def parser() -> argparse.ArgumentParser:
     backfill.add_argument("--timeframes", type=listed, metavar="LIST", help="such as 1d,1m; all without it")
     backfill.add_argument("--since", type=date.fromisoformat, metavar="DATE", help="from this day on, stored or not")
     backfill.add_argument("--all", action="store_true", dest="everything", help="also what is stored already")
-    for command in (poll, backfill):
+    ledger = commands.add_parser("ledger", help="why minutes are missing; fetches what can be repaired")
+    ledger.add_argument("--all", action="store_true", dest="everything", help="also the sessions that are settled")
+    ledger.add_argument(
+        "--deadline", type=float, default=480.0, metavar="SECONDS", help="ask no more after this time (480)"
+    )
+    gaps = commands.add_parser("gaps", help="what is missing, and how good the sessions are")
+    gaps.add_argument("--days", type=int, default=7, metavar="N", help="of so many days (7)")
+    for command in (poll, backfill, ledger, gaps):
         command.add_argument(
             "--symbols", type=listed, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
         )

@@ -8,8 +8,9 @@ from functools import partial
 
 import structlog
 
-from ingestion import tables
+from ingestion import ledger_tables, tables
 from ingestion.catalogue import instruments
+from ingestion.coverage import Covered, of_window
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError
 from ingestion.instruments import Instrument
@@ -76,12 +77,25 @@ def backfill(
     known = claimed
     summary.symbols = len(known)
     splits = {instrument.symbol: tables.stored_splits(database, instrument.symbol) for instrument in known}
+    covered: dict[str, list[Covered]] = {}
     for timeframe in ORDER:
         if stopped is not None or (request.timeframes and timeframe not in request.timeframes):
             continue
         for instrument in known:
             try:
-                _series(database, provider, publisher, source, instrument, timeframe, request, splits, summary, now_ms)
+                _series(
+                    database,
+                    provider,
+                    publisher,
+                    source,
+                    instrument,
+                    timeframe,
+                    request,
+                    splits,
+                    covered,
+                    summary,
+                    now_ms,
+                )
             except ABOUT_ONE_ANSWER as error:
                 summary.failed.append(f"{instrument.symbol} {timeframe}")
                 log.warning("answer", symbol=instrument.symbol, timeframe=timeframe, detail=str(error))
@@ -92,6 +106,8 @@ def backfill(
                 stopped = error
                 break
     publisher.flush(FLUSH_S)
+    for symbol, pieces in covered.items():
+        ledger_tables.note_coverage(database, symbol, pieces)
     if stopped is None and request.timeframes is None and request.since is None:
         failed = {entry.partition(" ")[0] for entry in summary.failed}
         for instrument in known:
@@ -130,6 +146,7 @@ def _series(
     timeframe: str,
     request: Request,
     splits: dict[str, dict[date, float]],
+    covered: dict[str, list[Covered]],
     summary: Summary,
     now_ms: Callable[[], int],
 ) -> None:
@@ -145,6 +162,8 @@ def _series(
         summary.requests += 1
         answer = patiently(partial(provider.history, symbol, timeframe, start_ms, end_ms), PATIENCE_S)
         splits[symbol].update(answer.splits)
+        if timeframe == "1m" and start_ms is not None:
+            covered.setdefault(symbol, []).extend(of_window(answer, instrument.calendar, start_ms, end_ms))
         records = records_of(answer, instrument, timeframe, source, SplitFactors(list(splits[symbol].items())))
         # Daily answers have all actions; an intraday one repeats some of them.
         actions = records.actions if timeframe == "1d" else []

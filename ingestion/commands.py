@@ -13,14 +13,17 @@ from ingestion import backfill, poll, providers, service, tables
 from ingestion.budget import Budget
 from ingestion.database import Database
 from ingestion.errors import IngestionError
+from ingestion.poll_plan import pace_of
 from ingestion.providers.base import LiveProvider
-from ingestion.publisher import Publisher
+from ingestion.publisher import Publisher, log_ends
 from ingestion.settings import Settings
 
 log = structlog.get_logger()
 
 # A backfill leaves so many requests a minute to the poll and to new symbols.
 BACKFILL_KEEPS = 20
+# A poll leaves some to symbols that are added and to holes of the live feed.
+POLL_KEEPS = 5
 
 
 def run_live(_chosen: argparse.Namespace, configured: Settings) -> int:
@@ -32,11 +35,12 @@ def run_poll(chosen: argparse.Namespace, configured: Settings) -> int:
     database, publisher = seeded(configured), publisher_of(configured, "poll")
     done, stopped = poll.poll(
         database,
-        provider_of(configured),
+        provider_of(configured, keep=POLL_KEEPS),
         publisher,
         configured.source,
         chosen.symbols,
         chosen.deadline,
+        budget_of(configured).per_minute,
         service.now_ms,
     )
     return told(done.as_dict(), stopped)
@@ -48,6 +52,37 @@ def run_backfill(chosen: argparse.Namespace, configured: Settings) -> int:
     provider = provider_of(configured, keep=BACKFILL_KEEPS)
     result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, service.now_ms)
     return told(result.as_dict(), stopped)
+
+
+def run_ledger(chosen: argparse.Namespace, configured: Settings) -> int:
+    """The gap ledger: look, repair, look again."""
+    from ingestion import repair
+
+    database, publisher = Database(configured.database_url), publisher_of(configured, "ledger")
+    known = [entry.instrument for entry in tables.tracked(database) if entry.instrument is not None]
+    pace = pace_of(known, budget_of(configured).per_minute, service.now_ms())
+    done, stopped = repair.run(
+        database,
+        provider_of(configured, keep=BACKFILL_KEEPS),
+        publisher,
+        configured.source,
+        lambda: log_ends(configured.kafka_bootstrap, configured.kafka_prefix),
+        pace.due_ms,
+        service.now_ms,
+        chosen.symbols,
+        chosen.everything,
+        chosen.deadline,
+    )
+    return told(done.as_dict(), stopped)
+
+
+def run_gaps(chosen: argparse.Namespace, configured: Settings) -> int:
+    from rich.console import Console
+
+    from ingestion import gap_report
+
+    gap_report.show(Database(configured.database_url), Console(soft_wrap=True), chosen.symbols, chosen.days)
+    return 0
 
 
 def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
@@ -86,6 +121,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "live": run_live,
     "poll": run_poll,
     "backfill": run_backfill,
+    "ledger": run_ledger,
+    "gaps": run_gaps,
     "symbols": run_symbols,
     "import": run_import,
     "dead-letters": run_dead_letters,
@@ -94,8 +131,11 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
 
 def provider_of(configured: Settings, keep: int = 0) -> LiveProvider:
     """The provider behind the budget that all processes of the home share; `keep` requests of it are left to others."""
-    budget = Budget(configured.home / "ingestion" / "requests.json", configured.requests_per_minute, keep=keep)
-    return providers.connect(configured.provider, configured.home, budget)
+    return providers.connect(configured.provider, configured.home, budget_of(configured, keep))
+
+
+def budget_of(configured: Settings, keep: int = 0) -> Budget:
+    return Budget(configured.home / "ingestion" / "requests.json", configured.requests_per_minute, keep=keep)
 
 
 def seeded(configured: Settings) -> Database:

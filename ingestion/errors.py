@@ -31,6 +31,8 @@ class ProviderError(IngestionError):
 
     exit_code = 12
     state = "retrying"
+    # The word for it in `core.provider_trouble`.
+    kind = "unreachable"
 
     def __init__(self, sentence: str, next_try_s: float | None = None) -> None:
         super().__init__(sentence)
@@ -40,10 +42,12 @@ class ProviderError(IngestionError):
 class Throttled(ProviderError):
     exit_code = 10
     state = "throttled"
+    kind = "throttled"
 
 
 class Unauthorised(ProviderError):
     exit_code = 11
+    kind = "refused"
 
 
 class Unavailable(ProviderError):
@@ -64,6 +68,7 @@ class Malformed(ProviderError):
     """`original` is the answer's body, for the dead letter."""
 
     exit_code = 14
+    kind = "malformed"
 
     def __init__(self, sentence: str, original: bytes = b"") -> None:
         super().__init__(sentence)

@@ -6,8 +6,9 @@ from functools import partial
 
 import structlog
 
-from ingestion import metrics, tables
+from ingestion import ledger_tables, metrics, tables
 from ingestion.asking import Asking
+from ingestion.coverage import Covered
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, BrokerAway, DatabaseAway, ProviderError
 from ingestion.holes import LONGEST_MS, REASON, Hole, fill, touches_trading
@@ -15,6 +16,7 @@ from ingestion.instruments import Instrument
 from ingestion.live import LiveStream
 from ingestion.providers.base import Provider
 from ingestion.publisher import Publisher
+from ingestion.rows import Records
 from ingestion.threads import in_thread
 
 log = structlog.get_logger()
@@ -100,23 +102,27 @@ class Healing:
             return
         holes = [hole for _, hole in due]
         bars = 0
+        covered: dict[str, list[Covered]] = {}
         for instrument in list(self._stream.instruments.values()):
             try:
-                bars += await self._fill(holes, instrument)
+                records, covered[instrument.symbol] = await self._fill(holes, instrument)
+                bars += len(records.bars)
             except ABOUT_ONE_ANSWER as error:
                 log.warning("answer", symbol=instrument.symbol, detail=str(error))
                 self._not_before_ms = now_ms + ASK_AGAIN_MS
         if self._not_before_ms > now_ms:
             return
         await in_thread(lambda: self._publisher.flush(DELIVERY_TIMEOUT_S))
+        for symbol, pieces in covered.items():
+            await in_thread(partial(ledger_tables.note_coverage, self._database, symbol, pieces))
         for identity, _ in due:
             note = f"{bars} bars from the provider"
             await in_thread(partial(tables.close_hole, self._database, identity, "repaired", note))
             metrics.HOLES.labels(outcome="repaired").inc()
         log.info("holes filled", holes=len(due), bars=bars)
 
-    async def _fill(self, holes: list[Hole], instrument: Instrument) -> int:
-        records = await self._asking.ask(lambda: fill(holes, instrument, self._provider, self._source))
+    async def _fill(self, holes: list[Hole], instrument: Instrument) -> tuple[Records, list[Covered]]:
+        records, covered = await self._asking.ask(lambda: fill(holes, instrument, self._provider, self._source))
         for record in (*records.bars, *records.dead_letters):
             await self._stream.send(record)
-        return len(records.bars)
+        return records, covered

@@ -26,9 +26,13 @@ class Histories:
     def __init__(self, now_ms: Callable[[], int], command: Sequence[str]) -> None:
         self._now_ms = now_ms
         self._command = command
-        self._started_ms = now_ms()
+        self._began_ms = now_ms()
         self._not_before_ms: dict[str, int] = {}
         self._wanted: list[Tracked] = []
+
+    def begin(self) -> None:
+        """What is tracked from now on is new; the list of a first start is not."""
+        self._began_ms = self._now_ms()
 
     def note(self, entries: Iterable[Tracked]) -> None:
         self._wanted = [entry for entry in entries if entry.instrument is not None and not entry.has_history]
@@ -37,8 +41,8 @@ class Histories:
         """The symbol whose history is to be fetched next."""
         now_ms = self._now_ms()
         for entry in self._wanted:
-            is_new = entry.added_ms > self._started_ms
-            is_left = now_ms - max(entry.added_ms, self._started_ms) > LEFT_TO_OTHERS_MS
+            is_new = entry.added_ms > self._began_ms
+            is_left = now_ms - max(entry.added_ms, self._began_ms) > LEFT_TO_OTHERS_MS
             if (is_new or is_left) and now_ms >= self._not_before_ms.get(entry.symbol, 0):
                 return entry.symbol
         return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ingestion.coverage import Covered, of_window
 from ingestion.instruments import Instrument
 from ingestion.providers.base import DAY_MS, Provider
 from ingestion.rows import Records, records_of
@@ -51,10 +52,15 @@ def touches_trading(hole: Hole, calendars: Iterable[str]) -> bool:
     return any(bool(sessions_of(calendar, minutes).is_regular.any()) for calendar in set(calendars))
 
 
-def fill(holes: Sequence[Hole], instrument: Instrument, provider: Provider, source: str) -> Records:
-    """The provider's complete minutes in the holes, for one symbol, in one request. Raises `ProviderError`."""
+def fill(
+    holes: Sequence[Hole], instrument: Instrument, provider: Provider, source: str
+) -> tuple[Records, list[Covered]]:
+    """The provider's complete minutes in the holes, for one symbol, in one request, and what the answer spoke for.
+
+    Raises `ProviderError`.
+    """
     start_ms = min(hole.first_minute_ms for hole in holes)
     answer = provider.history(instrument.symbol, "1m", start_ms, None)
     records = records_of(answer, instrument, "1m", source, SplitFactors(answer.splits))
     records.bars = [bar for bar in records.bars if bar.is_complete and any(hole.holds(bar.event_ms) for hole in holes)]
-    return records
+    return records, of_window(answer, instrument.calendar, start_ms, None)

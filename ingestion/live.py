@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
+from datetime import date
 
 import structlog
 
@@ -14,7 +16,7 @@ from ingestion.providers.base import LiveProvider, MalformedFrame
 from ingestion.publisher import Publisher
 from ingestion.quotes import Repeats, tick_of
 from ingestion.rows import dead_letter
-from market.calendars import is_regular
+from market.calendars import is_regular, session_of
 from market.contracts import Clock, Record
 from market.errors import Reason, Rejected
 
@@ -42,6 +44,8 @@ class LiveStream:
         self.new_holes: list[Hole] = []
         self.lost_ms = 0
         self.ticks = 0
+        # (symbol, session) → messages that said the same again, until they are written down.
+        self.repeats: Counter[tuple[str, date]] = Counter()
         self.newest_event_ms = 0
         self.newest_tick_ms = 0
 
@@ -116,6 +120,8 @@ class LiveStream:
         except Rejected as rejected:
             return "rejected", dead_letter(original, rejected, self._source, quote.event_ms, received_ms, quote.symbol)
         if self._repeats.is_repeat(tick):
+            day = session_of(instrument.calendar, tick.event_ms).session_date
+            self.repeats[tick.symbol, day] += 1
             return "repeat", None
         self.ticks += 1
         self.newest_tick_ms = received_ms

@@ -1,31 +1,38 @@
-"""One look at every tracked symbol: the minutes of today and the newest days. Sends only what is not stored as final already."""
+"""One look at the tracked symbols, those first that have waited longest: the minutes of today and the newest days.
+
+Sends only what is not stored as final already, and notes what the provider has spoken for.
+"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 
 import structlog
 
-from ingestion import tables
+from ingestion import ledger_tables, poll_tables, tables
 from ingestion.catalogue import instruments
+from ingestion.coverage import Covered, of_newest
 from ingestion.database import Database
-from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError
-from ingestion.instruments import Instrument
+from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol
+from ingestion.pace import Pace
+from ingestion.poll_plan import Work, pace_of, plan
 from ingestion.providers.base import Provider
 from ingestion.publisher import Publisher
 from ingestion.requesting import briefly
 from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
+from ingestion.standing import delisted_sentence
 from market.calendars import session_of
 from market.contracts import Action, Bar
 
 log = structlog.get_logger()
 
 NAME = "poll"
-TIMEFRAMES = ("1m", "1d")
 FLUSH_S = 30.0
 RETRY_S = 10.0
+# Without a word of the provider about waiting, the next poll is the next try.
+NEXT_POLL_S = 60.0
 
 
 @dataclass(slots=True)
@@ -33,6 +40,9 @@ class Summary:
     """What a poll did, in numbers; its last line on stdout."""
 
     symbols: int = 0
+    # Those whose exchange is open, and how often each of them is confirmed.
+    open: int = 0
+    minutes_between: float = 1.0
     requests: int = 0
     rows: int = 0
     bars: int = 0
@@ -41,12 +51,14 @@ class Summary:
     # Requests that the time of this poll did not reach; the next one begins with them.
     postponed: int = 0
     unknown: list[str] = field(default_factory=list)
+    delisted: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
 
     def as_dict(self) -> dict[str, object]:
-        return {"command": "poll", **asdict(self), "seconds": round(self.seconds, 2)}
+        numbers = {"seconds": round(self.seconds, 2), "minutes_between": round(self.minutes_between, 1)}
+        return {"command": "poll", **asdict(self), **numbers}
 
 
 def poll(
@@ -56,75 +68,107 @@ def poll(
     source: str,
     wanted: list[str] | None,
     deadline_s: float,
+    per_minute: float,
     now_ms: Callable[[], int],
 ) -> tuple[Summary, ProviderError | None]:
     """Polls until all is asked or the deadline has come. Returns what it did, and the refusal that ended it early."""
     started_s = time.monotonic()
-    summary = Summary()
-    known, summary.unknown, stopped = instruments(
+    known, unknown, stopped = instruments(
         database, provider, source, wanted, now_ms(), lambda: datetime.fromtimestamp(now_ms() / 1000, UTC).date()
     )
-    summary.symbols = len(known)
-    # All minutes before any day; where the budget is too small for all, another symbol is first in each minute.
-    work = [(timeframe, instrument) for timeframe in TIMEFRAMES for instrument in rotated(known, now_ms() // 60_000)]
-    for position, (timeframe, instrument) in enumerate(work):
+    pace = pace_of(known, per_minute, now_ms())
+    summary = Summary(len(known), pace.symbols, pace.minutes_between, unknown=unknown)
+    work = plan(known, poll_tables.asked(database), pace, now_ms())
+    look = Look(database, provider, publisher, source, summary, now_ms)
+    for position, one in enumerate(work):
         if stopped is not None or time.monotonic() - started_s > deadline_s:
             summary.postponed = len(work) - position
             break
         try:
-            _one(database, provider, publisher, source, instrument, timeframe, summary)
+            look.at(one)
         except ABOUT_ONE_ANSWER as error:
             # About this symbol alone; the others are asked.
-            summary.failed.append(f"{instrument.symbol} {timeframe}")
-            log.warning("answer", symbol=instrument.symbol, timeframe=timeframe, detail=str(error))
-            if isinstance(error, Malformed) and error.original:
-                letter = refused_answer(error.original, str(error), source, now_ms(), instrument.symbol)
-                summary.dead_letters += publisher.send_all([letter])
+            look.note(one, error)
         except ProviderError as error:
             stopped = error
             summary.postponed = len(work) - position
             break
     publisher.flush(FLUSH_S)
+    look.write_down()
+    if stopped is not None:
+        until_ms = now_ms() + int((stopped.next_try_s or 0) * 1000)
+        ledger_tables.note_trouble(database, stopped.kind, str(stopped)[:500], until_ms)
     summary.seconds = time.monotonic() - started_s
     summary.error = str(stopped) if stopped else ""
-    state, detail = status_line(summary, provider.title, stopped)
-    tables.set_status(database, NAME, state, detail)
+    tables.set_status(database, NAME, *status_line(summary, provider.title, pace, stopped))
     return summary, stopped
 
 
-def _one(
-    database: Database,
-    provider: Provider,
-    publisher: Publisher,
-    source: str,
-    instrument: Instrument,
-    timeframe: str,
-    summary: Summary,
-) -> None:
-    summary.requests += 1
-    answer = briefly(lambda: provider.newest(instrument.symbol, timeframe), RETRY_S)
-    records = records_of(answer, instrument, timeframe, source, SplitFactors(answer.splits))
-    if not records.bars and not records.dead_letters:
-        return
-    summary.rows += len(records.bars) + len(records.dead_letters)
-    since_ms = min((bar.event_ms for bar in records.bars), default=0)
-    bars = news(records.bars, tables.stored_bars(database, instrument.symbol, timeframe, since_ms))
-    actions: list[Action] = []
-    if records.actions:
-        stored = tables.stored_actions(database, instrument.symbol)
-        actions = new_actions(records.actions, instrument.calendar, stored)
-    publisher.send_all([*actions, *bars, *records.dead_letters])
-    summary.bars += len(bars)
-    summary.actions += len(actions)
-    summary.dead_letters += len(records.dead_letters)
+class Look:
+    """The requests of one poll, and what is to be written once the broker has their records."""
 
+    def __init__(
+        self,
+        database: Database,
+        provider: Provider,
+        publisher: Publisher,
+        source: str,
+        summary: Summary,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._publisher = publisher
+        self._source = source
+        self._summary = summary
+        self._now_ms = now_ms
+        self._covered: dict[str, list[Covered]] = {}
+        self._asked: list[tuple[str, str, int]] = []
 
-def rotated(known: Sequence[Instrument], minute: int) -> list[Instrument]:
-    """The instruments, beginning with another one in each minute."""
-    if not known:
-        return []
-    first = minute % len(known)
-    return [*known[first:], *known[:first]]
+    def at(self, work: Work) -> None:
+        """One request. Raises `ProviderError`."""
+        summary, instrument, timeframe = self._summary, work.instrument, work.timeframe
+        symbol = instrument.symbol
+        summary.requests += 1
+        self._asked.append((symbol, timeframe, self._now_ms()))
+        answer = briefly(lambda: self._provider.newest(symbol, timeframe), RETRY_S)
+        if timeframe == "1m":
+            self._covered[symbol] = of_newest(answer, instrument.calendar)
+        records = records_of(answer, instrument, timeframe, self._source, SplitFactors(answer.splits))
+        if not records.bars and not records.dead_letters:
+            return
+        summary.rows += len(records.bars) + len(records.dead_letters)
+        since_ms = min((bar.event_ms for bar in records.bars), default=0)
+        bars = news(records.bars, tables.stored_bars(self._database, symbol, timeframe, since_ms))
+        actions: list[Action] = []
+        if records.actions:
+            actions = new_actions(records.actions, instrument.calendar, tables.stored_actions(self._database, symbol))
+        self._publisher.send_all([*actions, *bars, *records.dead_letters])
+        summary.bars += len(bars)
+        summary.actions += len(actions)
+        summary.dead_letters += len(records.dead_letters)
+
+    def note(self, work: Work, error: ProviderError) -> None:
+        """An answer that was none: counted, kept as a dead letter, or a sign that the symbol is traded no more."""
+        symbol = work.instrument.symbol
+        self._summary.failed.append(f"{symbol} {work.timeframe}")
+        log.warning("answer", symbol=symbol, timeframe=work.timeframe, detail=str(error))
+        if isinstance(error, UnknownSymbol) and symbol not in self._summary.delisted:
+            self._summary.delisted.append(symbol)
+            last_day = poll_tables.last_day(self._database, symbol)
+            poll_tables.mark_delisted(
+                self._database, symbol, delisted_sentence(self._provider.title, error.said, last_day)
+            )
+        if isinstance(error, Malformed) and error.original:
+            letter = refused_answer(error.original, str(error), self._source, self._now_ms(), symbol)
+            self._summary.dead_letters += self._publisher.send_all([letter])
+
+    def write_down(self) -> None:
+        """What the provider has spoken for, and when each symbol was asked about."""
+        for symbol, pieces in self._covered.items():
+            ledger_tables.note_coverage(self._database, symbol, pieces)
+        poll_tables.note_asked(self._database, self._asked)
+        poll_tables.unmark_delisted(self._database, sorted(set(self._covered) - set(self._summary.delisted)))
 
 
 def news(bars: list[Bar], stored: dict[int, tuple[object, ...]]) -> list[Bar]:
@@ -140,13 +184,16 @@ def new_actions(actions: list[Action], calendar: str, stored: dict[tuple[date, s
     ]
 
 
-def status_line(summary: Summary, title: str, stopped: ProviderError | None) -> tuple[str, str]:
+def status_line(summary: Summary, title: str, pace: Pace, stopped: ProviderError | None) -> tuple[str, str]:
     """(state, detail) for `core.service_status`."""
-    done = f"{summary.symbols} symbols, {summary.rows} rows, {summary.bars} new or changed"
-    if stopped is not None and stopped.state == "throttled":
-        return "throttled", f"throttled by {title}, next try in {stopped.next_try_s or 60:.0f} s"
     if stopped is not None:
-        return "retrying", f"{title}: {stopped}"
+        again = f"next try in {stopped.next_try_s or NEXT_POLL_S:.0f} s"
+        if stopped.state == "throttled":
+            return "throttled", f"throttled by {title}, {again}; {pace.sentence()}"
+        return "retrying", f"{title}: {stopped}" if "next try" in str(stopped) else f"{title}: {stopped}, {again}"
+    done = f"{pace.sentence()}; {summary.requests} requests, {summary.rows} rows, {summary.bars} new or changed"
+    if summary.delisted:
+        done += f"; possibly delisted: {', '.join(summary.delisted)}"
     if summary.postponed:
-        return "ok", f"{done}; {summary.postponed} requests left to the next poll"
+        done += f"; {summary.postponed} requests left to the next poll"
     return "ok", done

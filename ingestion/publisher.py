@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from ingestion import metrics
 from ingestion.errors import BrokerAway
@@ -13,6 +13,8 @@ from market.contracts import Clock, DeadLetter, Record
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
 
 log = structlog.get_logger()
+
+ENDS_TIMEOUT_S = 10.0
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
@@ -153,3 +155,21 @@ class Publisher:
         if error.code() == KafkaError._ALL_BROKERS_DOWN and not self.is_broker_away:
             self.is_broker_away = True
             log.warning("kafka is away", error=error.str(), waiting=self.waiting)
+
+
+def log_ends(bootstrap: str, prefix: str) -> dict[tuple[str, int], int]:
+    """(topic without prefix, partition) → the offset of the next record. Raises `BrokerAway`."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "candlestream-ends", "enable.auto.commit": False})
+    try:
+        ends = {}
+        for topic in (EVENTS, HISTORY):
+            name = topic.full_name(prefix)
+            found = consumer.list_topics(name, timeout=ENDS_TIMEOUT_S).topics[name]
+            for number in found.partitions:
+                place = TopicPartition(name, number)
+                ends[topic.name, number] = consumer.get_watermark_offsets(place, timeout=ENDS_TIMEOUT_S)[1]
+        return ends
+    except KafkaException as error:
+        raise BrokerAway(f"Kafka does not say how long its log is: {error.args[0].str()}") from error
+    finally:
+        consumer.close()

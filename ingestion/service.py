@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 import time
+from collections import Counter
 from functools import partial
 
 import structlog
@@ -32,6 +33,7 @@ NAME = "ingestion"
 STATUS_S = 2.0
 SERVE_S = 0.1
 PARTITIONS_S = 60.0
+REPEATS_S = 60.0
 FLUSH_S = 8.0
 HISTORY_COMMAND = ("nice", "-n10", sys.executable, "-m", "ingestion", "backfill", "--symbols")
 
@@ -75,6 +77,7 @@ async def run(settings: Settings, provider: LiveProvider) -> None:
 
     async def work() -> None:
         await tracking.seed(settings.symbols)
+        histories.begin()
         await healing.remember_last_run()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(tracking.follow_table())
@@ -84,6 +87,7 @@ async def run(settings: Settings, provider: LiveProvider) -> None:
             tasks.create_task(healing.run())
             tasks.create_task(histories.run())
             tasks.create_task(learn_partitions(publisher))
+            tasks.create_task(count_repeats(database, stream))
 
     log.info("live", source=settings.source, provider=provider.title, topic=EVENTS.full_name(settings.kafka_prefix))
     service = [
@@ -118,6 +122,17 @@ async def learn_partitions(publisher: Publisher) -> None:
     while True:
         await in_thread(publisher.refresh_partitions)
         await asyncio.sleep(PARTITIONS_S)
+
+
+async def count_repeats(database: Database, stream: LiveStream) -> None:
+    """What the feed said twice, to the quality table once a minute; what cannot be written goes with the next."""
+    while True:
+        await asyncio.sleep(REPEATS_S)
+        repeats, stream.repeats = stream.repeats, Counter()
+        try:
+            await in_thread(partial(tables.add_repeats, database, repeats))
+        except DatabaseAway:
+            stream.repeats.update(repeats)
 
 
 async def report(

@@ -1,5 +1,6 @@
 """What ingestion reads and writes in PostgreSQL: one function a statement."""
 
+from collections.abc import Mapping
 from dataclasses import astuple
 from datetime import UTC, date, datetime
 
@@ -99,6 +100,16 @@ def mark_unknown(database: Database, symbol: str, detail: str, day: date) -> Non
         " ON CONFLICT (symbol, session_date) DO UPDATE SET note = EXCLUDED.note, updated_at = now()",
         (detail, symbol, symbol, day, f"unknown symbol: {detail}"),
     )
+
+
+def add_repeats(database: Database, repeats: Mapping[tuple[str, date], int]) -> None:
+    if repeats:
+        database.run(
+            "INSERT INTO core.quality AS q (symbol, session_date, repeated)"
+            " SELECT * FROM unnest(%s::text[], %s::date[], %s::bigint[])"
+            " ON CONFLICT (symbol, session_date) DO UPDATE SET repeated = q.repeated + EXCLUDED.repeated, updated_at = now()",
+            ([symbol for symbol, _ in repeats], [day for _, day in repeats], list(repeats.values())),
+        )
 
 
 def set_status(database: Database, name: str, state: str, detail: str) -> None:

@@ -46,6 +46,7 @@ def attach(app: typer.Typer) -> None:
     app.add_typer(symbols, name="symbols")
     app.add_typer(letters, name="dead-letters")
     app.add_typer(files, name="ingest")
+    app.command("gaps")(show_gaps)
 
 
 @symbols.command("list")
@@ -139,3 +140,12 @@ def replay_letters(
 
 def chosen(symbol: str | None, reason: str | None) -> list[str]:
     return [*(["--symbol", symbol] if symbol else []), *(["--reason", reason] if reason else [])]
+
+
+def show_gaps(
+    symbol: Symbol = None,
+    days: Annotated[int, typer.Option(help="Of so many days.")] = 7,
+    home: HomeOption = None,
+) -> None:
+    """Minutes without a bar and why, and the sessions' quality, worst first."""
+    ingest(home, "gaps", "--days", str(days), *(["--symbols", symbol.upper()] if symbol else []))

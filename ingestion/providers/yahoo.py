@@ -9,11 +9,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import pandas as pd
+import structlog
 import yfinance as yf
 from curl_cffi import requests as curl
 from google.protobuf.message import DecodeError
+from yfinance.cache import get_cookie_cache
 from yfinance.data import YfData
 from yfinance.exceptions import YFPricesMissingError, YFRateLimitError
 from yfinance.pricing_pb2 import PricingData
@@ -26,6 +29,8 @@ from ingestion.providers.base import Answer, MalformedFrame, Quote, Reach, Row
 from market.calendars import calendar_for
 from market.errors import UnknownCalendar
 
+log = structlog.get_logger()
+
 REQUEST_TIMEOUT_S = 10.0
 CHART_PATH = "/v8/finance/chart/"
 INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
@@ -36,8 +41,8 @@ BEFORE_OPEN, REGULAR = 0, 1
 class GatedSession(curl.Session[curl.Response]):
     """yfinance's HTTP session, asked for a budget's token at each request, with no time-out longer than ours.
 
-    Remembers the last chart answer, which yfinance does not tell, and stops at a 429 at once, where yfinance would send three
-    more requests.
+    Remembers the last chart answer, which yfinance does not tell, stops at a 429 at once, where yfinance would send three more
+    requests, and leaves a host alone that fails again and again.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -50,15 +55,26 @@ class GatedSession(curl.Session[curl.Response]):
         self.chart_body = b""
 
     def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
-        self.budget.take()
+        # The hosts that answer with data have a breaker each; yfinance does without the others' cookies where it must.
+        host = urlsplit(url).hostname or ""
+        is_data = host.startswith("query")
+        self.budget.take(host if is_data else "")
         timeout = kwargs.get("timeout")
         kwargs["timeout"] = min(timeout, REQUEST_TIMEOUT_S) if isinstance(timeout, int | float) else REQUEST_TIMEOUT_S
-        response = super().request(method, url, *args, **kwargs)
+        try:
+            response = super().request(method, url, *args, **kwargs)
+        except curl.exceptions.RequestException:
+            if is_data:
+                self.budget.host_failed(host)
+            raise
+        if is_data:
+            note = self.budget.host_failed if response.status_code >= 500 else self.budget.host_worked
+            note(host)
         metrics.REQUESTS.labels(status=str(response.status_code)).inc()
         if CHART_PATH in url:
             self.chart_status, self.chart_body = response.status_code, response.content
-            if response.status_code == 429:
-                raise self.budget.refused(retry_after_s(response.headers.get("Retry-After")))
+        if response.status_code == 429:
+            raise self.budget.refused(retry_after_s(response.headers.get("Retry-After")))
         return response
 
 
@@ -127,7 +143,17 @@ class Yahoo:
         return decode_frame(frame)
 
     def _fetch(self, symbol: str, **arguments: Any) -> tuple[yf.Ticker, int, pd.DataFrame]:
-        """One history request: the ticker (with its metadata), when it was asked, and the rows."""
+        """One history request: the ticker (with its metadata), when it was asked, and the rows.
+
+        A refusal may mean that cookie and crumb have gone stale: it is asked once more with new ones.
+        """
+        try:
+            return self._ask(symbol, arguments)
+        except Unauthorised:
+            forget_crumb(self._session)
+            return self._ask(symbol, arguments)
+
+    def _ask(self, symbol: str, arguments: dict[str, Any]) -> tuple[yf.Ticker, int, pd.DataFrame]:
         # yfinance remembers a failed time-zone look-up for the life of the process.
         YfData().cache_get.cache_clear()
         self._session.forget()
@@ -143,6 +169,16 @@ class Yahoo:
             self._session.forget()
         self._session.budget.answered()
         return ticker, asked_ms, frame
+
+
+def forget_crumb(session: GatedSession) -> None:
+    """Has yfinance fetch cookie and crumb anew: those of the process, and the cookie that it keeps on disk."""
+    data = YfData(session=session)
+    data._crumb = None
+    data._cookie = None
+    session.cookies.clear()
+    get_cookie_cache().store("curlCffi", None)
+    log.info("crumb", detail="cookie and crumb are fetched anew")
 
 
 def connect(home: Path, budget: Budget) -> Yahoo:

@@ -38,10 +38,11 @@ def test_a_new_symbol_trades_live_has_its_chart_in_ten_seconds_and_its_history_b
 @pytest.mark.parametrize(
     ("symbol", "words"),
     [
-        ("7203.T", ("calendar XTKS", "JPY")),
-        ("SPY", ("etf", "XNYS", "USD")),
-        ("^GSPC", ("index", "XNYS")),
-        ("EURUSD=X", ("currency", "24/5", "no volume")),
+        # The simulated exchange trades around the clock here, so that all have its calendar.
+        ("7203.T", ("Toyota", "equity", "in JPY, 1 decimals")),
+        ("SPY", ("etf", "in USD, 2 decimals")),
+        ("^GSPC", ("index", "in USD")),
+        ("EURUSD=X", ("currency", "5 decimals, no volume")),
     ],
 )
 def test_what_is_added_is_described_by_the_providers_own_answer(

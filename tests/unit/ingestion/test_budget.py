@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.budget import Budget
-from ingestion.errors import Throttled
+from ingestion.errors import Throttled, Unavailable
 
 pytestmark = pytest.mark.unit
 
@@ -100,3 +100,39 @@ def test_a_wall_clock_that_goes_back_neither_fills_nor_hangs(tmp_path: Path, clo
     clock.now_s -= 36_000
     with pytest.raises(Throttled, match="next try in 3600 s"):
         ours.take()
+
+
+def test_a_storm_of_refusals_shrinks_the_rate_for_all_and_answers_restore_it(tmp_path: Path, clock: Clock) -> None:
+    ours, theirs = budget(tmp_path, clock), budget(tmp_path, clock)
+    for expected in (30.0, 15.0, 7.5, 6.0, 6.0):
+        # Those that were under way together are one refusal.
+        for _ in range(3):
+            ours.refused(None)
+        assert theirs.per_minute == pytest.approx(expected)
+        clock.now_s += 901
+    for _ in range(54):
+        theirs.answered()
+    assert ours.per_minute == pytest.approx(60.0)
+
+
+def test_a_host_that_fails_again_and_again_rests_and_is_then_tried_once(tmp_path: Path, clock: Clock) -> None:
+    ours, theirs = budget(tmp_path, clock), budget(tmp_path, clock)
+    for _ in range(5):
+        ours.take("query2")
+        ours.host_failed("query2")
+    with pytest.raises(Unavailable, match="query2 failed 5 times in a row, next try in 20 s") as raised:
+        theirs.take("query2")
+    assert raised.value.next_try_s == pytest.approx(20.0)
+    theirs.take("query1")
+    clock.now_s += 21
+    ours.take("query2")
+    # One at a time tries, until it is known how that went.
+    with pytest.raises(Unavailable):
+        theirs.take("query2")
+    ours.host_failed("query2")
+    with pytest.raises(Unavailable, match="next try in 40 s"):
+        ours.take("query2")
+    clock.now_s += 41
+    ours.take("query2")
+    ours.host_worked("query2")
+    theirs.take("query2")

@@ -43,6 +43,15 @@ def test_nothing_is_due_for_one_that_has_its_history_or_is_not_known_yet(
     assert histories.due() is None
 
 
+def test_the_list_of_a_first_start_is_not_new(apple: Instrument) -> None:
+    time = Time()
+    histories = Histories(time.now, [])
+    time.ms += 500
+    histories.begin()
+    histories.note([entry(apple, START_MS + 400)])
+    assert histories.due() is None
+
+
 def test_what_was_there_at_the_start_is_left_to_airflow_for_a_while(apple: Instrument) -> None:
     time = Time()
     histories = Histories(time.now, [])

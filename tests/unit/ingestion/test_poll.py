@@ -5,8 +5,7 @@ from datetime import date
 
 import pytest
 
-from ingestion.instruments import Instrument
-from ingestion.poll import new_actions, news, rotated
+from ingestion.poll import new_actions, news
 from market.contracts import Action, Bar
 
 pytestmark = pytest.mark.unit
@@ -45,9 +44,3 @@ def test_a_split_that_is_stored_is_no_news_wherever_the_exchange_is(at: At) -> N
     assert new_actions([split], "XASX", {(date(2025, 11, 24), "split"): 2.0}) == []
     assert new_actions([split], "XASX", {(date(2025, 11, 24), "split"): 3.0}) == [split]
     assert new_actions([split], "XASX", {}) == [split]
-
-
-def test_each_minute_begins_with_another_symbol(apple: Instrument) -> None:
-    known = [Instrument(name, *("x",) * 6, 2, True) for name in "ABC"]
-    assert ["".join(i.symbol for i in rotated(known, minute)) for minute in range(4)] == ["ABC", "BCA", "CAB", "ABC"]
-    assert rotated([], 7) == []

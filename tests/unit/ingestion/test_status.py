@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from ingestion.errors import ProviderError, Throttled, Unavailable
+from ingestion.pace import Pace
 from ingestion.poll import Summary, status_line
 from ingestion.status import Situation, line
 
@@ -63,18 +64,40 @@ def test_the_status_is_a_sentence_about_what_is_most_pressing(change: dict[str, 
 @pytest.mark.parametrize(
     ("summary", "stopped", "state", "detail"),
     [
-        (Summary(symbols=5, rows=30, bars=7), None, "ok", "5 symbols, 30 rows, 7 new or changed"),
+        (
+            Summary(symbols=5, requests=6, rows=30, bars=7),
+            None,
+            "ok",
+            "5 symbols: each confirmed every minute; 6 requests, 30 rows, 7 new or changed",
+        ),
         (
             Summary(symbols=5, postponed=3),
             None,
             "ok",
-            "5 symbols, 0 rows, 0 new or changed; 3 requests left to the next poll",
+            "5 symbols: each confirmed every minute; 0 requests, 0 rows, 0 new or changed; 3 requests left to the next poll",
         ),
-        (Summary(), Throttled("x", 40.0), "throttled", "throttled by Yahoo, next try in 40 s"),
-        (Summary(), Unavailable("AAPL: refused"), "retrying", "Yahoo: AAPL: refused"),
+        (
+            Summary(symbols=5, delisted=["TWTR"]),
+            None,
+            "ok",
+            "5 symbols: each confirmed every minute; 0 requests, 0 rows, 0 new or changed; possibly delisted: TWTR",
+        ),
+        (
+            Summary(),
+            Throttled("x", 40.0),
+            "throttled",
+            "throttled by Yahoo, next try in 40 s; 5 symbols: each confirmed every minute",
+        ),
+        (Summary(), Unavailable("AAPL: refused"), "retrying", "Yahoo: AAPL: refused, next try in 60 s"),
+        (
+            Summary(),
+            Unavailable("query2 failed 5 times in a row, next try in 20 s", 20.0),
+            "retrying",
+            "Yahoo: query2 failed 5 times in a row, next try in 20 s",
+        ),
     ],
 )
 def test_a_polls_status_says_what_it_did_or_what_stopped_it(
     summary: Summary, stopped: ProviderError | None, state: str, detail: str
 ) -> None:
-    assert status_line(summary, "Yahoo", stopped) == (state, detail)
+    assert status_line(summary, "Yahoo", Pace(5, 60.0), stopped) == (state, detail)

@@ -1,0 +1,55 @@
+"""Which minutes an answer of the provider spoke for. A minute in there that has no bar had none at the provider. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from ingestion.providers.base import Answer
+from market.calendars import Session, session_of, sessions
+from market.contracts import PROVIDER_SETTLE_MS
+from market.timeframes import MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """From `start_ms` to before `end_ms`, within one session; `fetched_ms` is when it was asked for."""
+
+    session_date: date
+    start_ms: int
+    end_ms: int
+    fetched_ms: int
+
+
+def of_newest(answer: Answer, calendar: str) -> list[Covered]:
+    """An answer about the newest session: the one its rows are of, and the one that was open when it was asked for."""
+    moments = [answer.asked_ms, *(row.ts_ms for row in answer.rows[-1:])]
+    found = {session_of(calendar, ms).session_date: session_of(calendar, ms) for ms in moments}
+    return [piece for session in found.values() for piece in within(answer, session, session.open_ms, session.close_ms)]
+
+
+def of_window(answer: Answer, calendar: str, start_ms: int, end_ms: int | None) -> list[Covered]:
+    """An answer about a window; without an end it goes to when it was asked for."""
+    until_ms = answer.asked_ms if end_ms is None else min(end_ms, answer.asked_ms)
+    first, last = day(start_ms) - timedelta(days=1), day(until_ms) + timedelta(days=1)
+    return [
+        piece
+        for session in sessions(calendar, first, last)
+        for piece in within(answer, session, max(session.open_ms, start_ms), min(session.close_ms, until_ms))
+    ]
+
+
+def within(answer: Answer, session: Session, start_ms: int, end_ms: int) -> Iterator[Covered]:
+    """The settled part of a session. While it is open, a provider that lags looks like a market that rests: then only what lies
+    before the newest row is known."""
+    settled_ms = answer.asked_ms - PROVIDER_SETTLE_MS
+    if settled_ms < session.close_ms:
+        rows = [row.ts_ms for row in answer.rows[-2:] if row.ts_ms < session.close_ms]
+        newest_ms = max(rows, default=start_ms)
+        settled_ms = min(settled_ms, newest_ms)
+    end_ms = min(end_ms, settled_ms // MINUTE_MS * MINUTE_MS)
+    if start_ms < end_ms:
+        yield Covered(session.session_date, start_ms, end_ms, answer.asked_ms)
+
+
+def day(ts_ms: int) -> date:
+    return datetime.fromtimestamp(ts_ms / 1000, UTC).date()

@@ -1,0 +1,238 @@
+"""Why a minute has no bar, by evidence. Pure: the evidence comes from the database, the verdicts go back there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from market.calendars import Session
+from market.contracts import PROVIDER_SETTLE_MS
+from market.timeframes import MINUTE_MS
+
+NO_TRADE = "no_trade"
+PROVIDER_GAP = "provider_gap"
+THROTTLED = "throttled"
+OUR_OUTAGE = "our_outage"
+UNCONFIRMED = "unconfirmed"
+CLOSED = "closed"
+REASONS = (NO_TRADE, PROVIDER_GAP, THROTTLED, OUR_OUTAGE, UNCONFIRMED, CLOSED)
+# Nothing that we could ask for would change these.
+SETTLED = frozenset((NO_TRADE, PROVIDER_GAP, CLOSED))
+
+# A stretch without trades of this length is called a halt.
+HALT_MINUTES = 5
+# The feed's day volume and the provider's minutes are counted by different systems; within this share they agree.
+VOLUME_TOLERANCE = 0.1
+# An unscheduled close is believed when so many of a calendar's symbols stopped so long before the bell.
+CLOSED_SYMBOLS = 3
+CLOSED_MINUTES = 30
+
+# Behind the detail of what can be asked for no more.
+OLDER = "older than the provider keeps minutes"
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What a bar says of volume: the day's cumulative one at its first and last tick (-1 unknown), and its own by the provider."""
+
+    first: int
+    last: int
+    own: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known of a symbol's session. Times in milliseconds, ranges half-open; `present` are the starts of its minutes.
+
+    `due_ms` is how long after its end a minute is confirmed in the normal course of things; before that nothing is missing.
+    """
+
+    session: Session
+    present: Sequence[int]
+    covered: Sequence[Range]
+    outages: Sequence[Range]
+    throttles: Sequence[Range]
+    volumes: Mapping[int, Volume]
+    now_ms: int
+    due_ms: int
+    reach_ms: int
+    # The whole exchange had nothing from here on; None where it had.
+    closed_from_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive minutes that are missing for one reason."""
+
+    start_ms: int
+    end_ms: int
+    reason: str
+    detail: str = ""
+
+    @property
+    def minutes(self) -> int:
+        return (self.end_ms - self.start_ms) // MINUTE_MS
+
+    @property
+    def is_repairable(self) -> bool:
+        return self.reason not in SETTLED and not self.detail.endswith(OLDER)
+
+    def holds(self, minute_ms: int) -> bool:
+        return self.start_ms <= minute_ms < self.end_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the ledger as it stands in the database."""
+
+    id: int
+    start_ms: int
+    end_ms: int
+    reason: str
+    detail: str
+    state: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    """A session's account. `pending` minutes are not due yet."""
+
+    expected: int
+    present: int
+    pending: int
+    spans: list[Span] = field(default_factory=list)
+    is_over: bool = False
+
+    def count(self, reason: str) -> int:
+        return sum(span.minutes for span in self.spans if span.reason == reason)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.is_over and not self.pending and not any(span.is_repairable for span in self.spans)
+
+
+def expected_minutes(session: Session, now_ms: int) -> list[int]:
+    """The starts of the session's minutes that have ended, without the midday break."""
+    until_ms = min(session.close_ms, now_ms // MINUTE_MS * MINUTE_MS)
+    minutes = range(session.open_ms, until_ms - MINUTE_MS + 1, MINUTE_MS)
+    if session.break_start_ms is None or session.break_end_ms is None:
+        return list(minutes)
+    return [minute for minute in minutes if not session.break_start_ms <= minute < session.break_end_ms]
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Every expected minute: a bar, or why there is none.
+
+    bars      ■■■■··■■■■■···■■·····
+    covered   |-------------|              (the provider was asked, and answered)
+    outage                      |---|      (nobody listened)
+    verdict       --     ---  -----
+            no trade, or a hole of the provider where the day volume rose; then our outage, until the provider is asked
+    """
+    expected = expected_minutes(evidence.session, evidence.now_ms)
+    there = set(evidence.present)
+    missing = [minute for minute in expected if minute not in there]
+    pending = [minute for minute in missing if is_pending(minute, evidence)]
+    waiting = set(pending)
+    reasons = [(minute, *reason_of(minute, evidence)) for minute in missing if minute not in waiting]
+    spans = [with_volume(span, evidence) for span in runs(reasons)]
+    is_over = evidence.now_ms >= evidence.session.close_ms
+    return Verdict(len(expected), len(expected) - len(missing), len(pending), spans, is_over)
+
+
+def is_pending(minute: int, evidence: Evidence) -> bool:
+    """Whether the minute may still come by itself."""
+    if holds(evidence.covered, minute):
+        return False
+    return evidence.now_ms < minute + MINUTE_MS + PROVIDER_SETTLE_MS + evidence.due_ms
+
+
+def reason_of(minute: int, evidence: Evidence) -> tuple[str, str]:
+    """(reason, detail) of a missing minute, but for what its neighbours' volume says."""
+    if evidence.closed_from_ms is not None and minute >= evidence.closed_from_ms:
+        return CLOSED, "the provider has nothing of any symbol of this exchange from then on"
+    if holds(evidence.covered, minute):
+        return NO_TRADE, ""
+    older = f"; {OLDER}" if minute < evidence.now_ms - evidence.reach_ms else ""
+    if holds(evidence.outages, minute):
+        return OUR_OUTAGE, f"we did not listen{older}"
+    if any(end_ms > minute + MINUTE_MS for _, end_ms in evidence.throttles):
+        return THROTTLED, f"the provider would not answer{older}"
+    return UNCONFIRMED, f"the provider was not asked yet{older}"
+
+
+def runs(reasons: Iterable[tuple[int, str, str]]) -> list[Span]:
+    """Minutes with the same reason behind each other as one span."""
+    spans: list[Span] = []
+    for minute, reason, detail in reasons:
+        last = spans[-1] if spans else None
+        if last is not None and (last.end_ms, last.reason, last.detail) == (minute, reason, detail):
+            spans[-1] = replace(last, end_ms=minute + MINUTE_MS)
+        else:
+            spans.append(Span(minute, minute + MINUTE_MS, reason, detail))
+    return spans
+
+
+def with_volume(span: Span, evidence: Evidence) -> Span:
+    """A stretch that the provider covered: did the day's volume rise over it? Then the provider has a hole, else nobody traded."""
+    if span.reason != NO_TRADE:
+        return span
+    halt = f"; {span.minutes} minutes, a halt" if span.minutes >= HALT_MINUTES else ""
+    before = max((minute for minute in evidence.volumes if minute < span.start_ms), default=None)
+    after = min((minute for minute in evidence.volumes if minute >= span.end_ms), default=None)
+    if before is None or after is None:
+        return replace(span, detail=f"the provider has no such minute{halt}")
+    earlier, later = evidence.volumes[before], evidence.volumes[after]
+    if earlier.last < 0 or later.last < 0 or later.own is None:
+        return replace(span, detail=f"the provider has no such minute{halt}")
+    risen = later.last - earlier.last
+    if risen < 0:
+        return replace(span, detail=f"the provider has no such minute, and the day volume was set back{halt}")
+    excess = risen - later.own
+    if excess > VOLUME_TOLERANCE * (later.own + (earlier.own or 0.0)):
+        return replace(
+            span, reason=PROVIDER_GAP, detail=f"the day volume rose by {excess:.0f} while the provider has no bar"
+        )
+    return replace(span, detail=f"the day volume was flat{halt}")
+
+
+def closed_from(
+    session: Session, last_minutes: Mapping[str, int | None], covered: Mapping[str, Sequence[Range]]
+) -> int | None:
+    """From when on an exchange had nothing at all, by the last minute of each of its symbols that are followed.
+
+    None where it traded as the calendar says, or where the provider has not covered them all to the bell, or where too few are
+    followed to tell an early close from a quiet hour.
+    """
+    bell = session.close_ms - MINUTE_MS
+    if not last_minutes or not all(holds(covered.get(symbol, ()), bell) for symbol in last_minutes):
+        return None
+    lasts = [minute for minute in last_minutes.values() if minute is not None]
+    if not lasts:
+        return session.open_ms
+    quiet_minutes = (session.close_ms - max(lasts)) // MINUTE_MS - 1
+    if len(lasts) >= CLOSED_SYMBOLS and quiet_minutes >= CLOSED_MINUTES:
+        return max(lasts) + MINUTE_MS
+    return None
+
+
+def reconcile(
+    rows: Sequence[Row], spans: Sequence[Span], present: Iterable[int]
+) -> tuple[list[Row], list[Span], list[Span]]:
+    """(rows that are no more, spans that are new, what of the former was repaired: minutes that have a bar by now)."""
+    as_told = {(span.start_ms, span.end_ms, span.reason, span.detail) for span in spans}
+    kept = {(row.start_ms, row.end_ms, row.reason, row.detail) for row in rows} & as_told
+    gone = [row for row in rows if (row.start_ms, row.end_ms, row.reason, row.detail) not in kept]
+    new = [span for span in spans if (span.start_ms, span.end_ms, span.reason, span.detail) not in kept]
+    there = set(present)
+    filled = [
+        (minute, row.reason, "bars came later")
+        for row in gone
+        for minute in range(row.start_ms, row.end_ms, MINUTE_MS)
+        if minute in there
+    ]
+    return gone, new, runs(sorted(filled))
+
+
+def holds(ranges: Iterable[Range], minute: int) -> bool:
+    return any(start_ms <= minute < end_ms for start_ms, end_ms in ranges)

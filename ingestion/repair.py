@@ -1,0 +1,193 @@
+"""The gap ledger's command: looks, fetches just what can be repaired, and looks again."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+
+import structlog
+
+from ingestion import ledger_tables as stored
+from ingestion import tables
+from ingestion.coverage import Covered, of_window
+from ingestion.database import Database
+from ingestion.errors import ABOUT_ONE_ANSWER, ProviderError
+from ingestion.instruments import Instrument
+from ingestion.ledger import Range, Span
+from ingestion.ledger_run import Found, Ledger
+from ingestion.providers.base import DAY_MS, Provider
+from ingestion.publisher import Publisher
+from ingestion.requesting import briefly
+from ingestion.rows import records_of
+from ingestion.splits import SplitFactors
+
+log = structlog.get_logger()
+
+NAME = "gaps"
+FLUSH_S = 60.0
+RETRY_S = 10.0
+# How long the stream is waited for, so that what is on its way is not taken for missing.
+CATCH_UP_S = 45.0
+LOOK_S = 0.5
+
+Ends = Callable[[], Mapping[tuple[str, int], int]]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What was found and done, in numbers."""
+
+    symbols: int = 0
+    sessions: int = 0
+    expected: int = 0
+    present: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    bars: int = 0
+    repaired: int = 0
+    still_open: int = 0
+    failed: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        return {"command": "ledger", **asdict(self), "seconds": round(self.seconds, 2)}
+
+    def take(self, found: Found) -> None:
+        self.sessions, self.expected, self.present = found.sessions, found.expected, found.present
+        self.missing = dict(found.missing)
+        self.repaired += found.repaired
+        self.still_open = sum(span.minutes for spans in found.open.values() for span in spans)
+
+
+def run(
+    database: Database,
+    provider: Provider,
+    publisher: Publisher,
+    source: str,
+    ends: Ends,
+    due_ms: int,
+    now_ms: Callable[[], int],
+    symbols: list[str] | None = None,
+    everything: bool = False,
+    deadline_s: float = 480.0,
+) -> tuple[Summary, ProviderError | None]:
+    """Keeps the ledger. Nothing is judged while the stream is behind: what is on its way is not missing."""
+    started_s = time.monotonic()
+    summary = Summary()
+    entries = [entry for entry in tables.tracked(database) if entry.instrument is not None and entry.has_history]
+    instruments = [e.instrument for e in entries if e.instrument and (not symbols or e.symbol in symbols)]
+    summary.symbols = len(instruments)
+    stopped: ProviderError | None = None
+    behind = wait_for_stream(database, ends())
+    if behind:
+        summary.error = f"the stream is {behind} records behind: nothing was judged"
+    else:
+        reach = provider.reach["1m"].days_back or 29
+        found = Ledger(database, reach, due_ms, now_ms()).look(instruments, everything)
+        summary.take(found)
+        if found.open:
+            mender = Mender(database, provider, publisher, source, started_s + deadline_s, now_ms, summary)
+            chosen = [instrument for instrument in instruments if instrument.symbol in found.open]
+            stopped = mender.mend(chosen, found.open)
+            if not wait_for_stream(database, ends()):
+                again = Ledger(database, reach, due_ms, now_ms()).look(chosen)
+                summary.repaired += again.repaired
+                summary.still_open = sum(span.minutes for spans in again.open.values() for span in spans)
+    summary.seconds = time.monotonic() - started_s
+    if stopped is not None:
+        summary.error = str(stopped)
+    say(database, summary, stopped)
+    return summary, stopped
+
+
+def say(database: Database, summary: Summary, stopped: ProviderError | None) -> None:
+    """The ledger's row in the services' status."""
+    missing = ", ".join(f"{minutes} {reason}" for reason, minutes in sorted(summary.missing.items())) or "none"
+    detail = (
+        f"{summary.sessions} sessions, minutes without a bar: {missing}; {summary.repaired} repaired,"
+        f" {summary.still_open} open"
+    )
+    state = stopped.state if stopped is not None else "waiting" if summary.error else "ok"
+    tables.set_status(database, NAME, state, f"{summary.error}; {detail}" if summary.error else detail)
+
+
+class Mender:
+    """Fetches the open spans' bars, and nothing else."""
+
+    def __init__(
+        self,
+        database: Database,
+        provider: Provider,
+        publisher: Publisher,
+        source: str,
+        deadline_s: float,
+        now_ms: Callable[[], int],
+        summary: Summary,
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._publisher = publisher
+        self._source = source
+        self._deadline_s = deadline_s
+        self._now_ms = now_ms
+        self._summary = summary
+
+    def mend(self, instruments: Iterable[Instrument], spans: Mapping[str, list[Span]]) -> ProviderError | None:
+        """What stopped it early, None where all was asked."""
+        covered: dict[str, list[Covered]] = {}
+        stopped: ProviderError | None = None
+        for instrument in instruments:
+            try:
+                covered[instrument.symbol] = list(self._symbol(instrument, spans[instrument.symbol]))
+            except ABOUT_ONE_ANSWER as error:
+                self._summary.failed.append(f"{instrument.symbol}: {error}"[:200])
+            except ProviderError as error:
+                stopped = error
+                break
+        self._publisher.flush(FLUSH_S)
+        for symbol, pieces in covered.items():
+            stored.note_coverage(self._database, symbol, pieces)
+        return stopped
+
+    def _symbol(self, instrument: Instrument, spans: list[Span]) -> Iterator[Covered]:
+        reach = self._provider.reach["1m"]
+        floor_ms = self._now_ms() - (reach.days_back or 10_000) * DAY_MS
+        for start_ms, end_ms in windows(spans, floor_ms, (reach.days_a_request or 10_000) * DAY_MS):
+            if time.monotonic() > self._deadline_s:
+                self._summary.failed.append(f"{instrument.symbol}: left to the next run")
+                return
+            self._summary.requests += 1
+            answer = briefly(lambda: self._provider.history(instrument.symbol, "1m", start_ms, end_ms), RETRY_S)  # noqa: B023
+            splits = {**tables.stored_splits(self._database, instrument.symbol), **dict(answer.splits)}
+            records = records_of(answer, instrument, "1m", self._source, SplitFactors(list(splits.items())))
+            wanted = [bar for bar in records.bars if bar.is_complete and any(s.holds(bar.event_ms) for s in spans)]
+            self._publisher.send_all([*wanted, *records.dead_letters], history=True)
+            self._summary.bars += len(wanted)
+            yield from of_window(answer, instrument.calendar, start_ms, end_ms)
+
+
+def windows(spans: Iterable[Span], floor_ms: int, longest_ms: int) -> list[Range]:
+    """The requests that fetch the spans: as few as a request's length allows, none before the provider's reach.
+
+    A window begins and ends with a span; what lies between two spans of a window is fetched with them, and left out again.
+    """
+    found: list[Range] = []
+    for span in sorted(spans, key=lambda span: span.start_ms):
+        start_ms, end_ms = max(span.start_ms, floor_ms), span.end_ms
+        if start_ms >= end_ms:
+            continue
+        if found and end_ms - found[-1][0] <= longest_ms:
+            found[-1] = (found[-1][0], max(found[-1][1], end_ms))
+        else:
+            found.append((start_ms, end_ms))
+    return found
+
+
+def wait_for_stream(database: Database, ends: Mapping[tuple[str, int], int]) -> int:
+    """How many records the stream still has not committed after a while."""
+    until_s = time.monotonic() + CATCH_UP_S
+    behind = stored.committed(database, ends)
+    while behind and time.monotonic() < until_s:
+        time.sleep(LOOK_S)
+        behind = stored.committed(database, ends)
+    return behind

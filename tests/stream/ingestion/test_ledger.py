@@ -1,0 +1,79 @@
+"""The gap ledger with real parts: an outage, its repair, and the account that it leaves."""
+
+import time
+
+import pytest
+
+from market.contracts import Bar
+from market.topics import HISTORY
+from tests.stream.ingestion.rig import Ingestion
+from tests.stream.rig import Rig
+
+pytestmark = pytest.mark.stream
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def after_an_outage(stream: Rig, exchange: dict[str, str]) -> Ingestion:
+    """AAPL with the first minute of yesterday and none since; the platform was down from then until ten minutes ago."""
+    yesterday_ms = (int(time.time() * 1000) // DAY_MS - 1) * DAY_MS
+    day = time.strftime("%Y-%m-%d", time.gmtime(yesterday_ms / 1000))
+    first = Bar(
+        source="simulator",
+        event_ms=yesterday_ms,
+        fetched_ms=yesterday_ms + DAY_MS,
+        symbol="AAPL",
+        timeframe="1m",
+        **dict.fromkeys(("open", "high", "low", "close"), 100.0),
+        volume=10.0,
+        session_date=day,
+        is_complete=True,
+    )
+    stream.ask("UPDATE core.instruments SET tracked = symbol = 'AAPL', history_at = now()")
+    stream.ask(
+        "INSERT INTO core.gaps (starts_at, ends_at, reason)"
+        " VALUES (to_timestamp(%s), now() - interval '10 minutes', 'feed outage')",
+        (yesterday_ms / 1000 + 60,),
+    )
+    stream.start()
+    stream.send(first, topic=HISTORY)
+    stream.drain()
+    return Ingestion(stream.environment | exchange, stream.database, stream.bootstrap, stream.prefix, stream.log.parent)
+
+
+def test_an_outage_is_found_repaired_and_accounted_for(stream: Rig, after_an_outage: Ingestion) -> None:
+    exit_code, summary, log = after_an_outage.command("ledger")
+    assert exit_code == 0, log
+    assert summary["error"] == ""
+    assert summary["missing"]["our_outage"] > 1_400
+    # Two sessions in one request, since they lie within what the provider gives at once.
+    assert summary["requests"] == 1
+    assert summary["repaired"] > 1_400
+    assert summary["still_open"] == 0
+
+    [(expected, present, no_trade, repaired, settled)] = stream.ask(
+        "SELECT expected, present, no_trade, repaired, is_settled FROM v1.session_ledger ORDER BY session_date LIMIT 1"
+    )
+    assert (expected, settled) == (1_440, True)
+    assert present + no_trade == 1_440
+    assert repaired == present - 1
+    states = dict(
+        stream.ask("SELECT state, sum(minutes)::integer FROM v1.gaps WHERE session_date IS NOT NULL GROUP BY state")
+    )
+    assert set(states) <= {"repaired", "accepted"}
+    reasons = stream.ask("SELECT DISTINCT reason FROM v1.gaps WHERE state = 'repaired'")
+    assert reasons == [("our_outage",)]
+    # What the exchange has no minute of, it has none of: the bars in the table are all that it gives.
+    scores = stream.ask(
+        "SELECT completeness, validity, consistency, timeliness, score FROM v1.worst_quality() ORDER BY session_date"
+    )
+    assert scores[0] == (100.0, 100.0, 100.0, None, 100.0)
+
+    # Once more: nothing is left to ask for, and nothing changes.
+    before = stream.ask("SELECT id, state, reason FROM v1.gaps ORDER BY id")
+    exit_code, summary, _ = after_an_outage.command("ledger")
+    assert (exit_code, summary["requests"], summary["repaired"]) == (0, 0, 0)
+    assert set(before) <= set(stream.ask("SELECT id, state, reason FROM v1.gaps ORDER BY id"))
+    exit_code, said, _ = after_an_outage.run("gaps")
+    assert (exit_code, "our_outage" in said, "repaired" in said) == (0, True, True)
