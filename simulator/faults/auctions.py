@@ -86,7 +86,8 @@ def add_print(result: Json, instrument: Instrument, row: int, now_ms: int) -> No
             "regularMarketTime": close_s + AFTER_CLOSE_MS // 1000,
         }
     stamps, quote = result.get("timestamp") or [], quote_of(result)
-    if result["meta"]["dataGranularity"] != "1m" or close_s - MINUTE_MS // 1000 not in stamps:
+    is_whole = all(len(values) == len(stamps) for values in quote.values())
+    if result["meta"]["dataGranularity"] != "1m" or close_s - MINUTE_MS // 1000 not in stamps or not is_whole:
         return
     price = as_wire(bar.close * scale)
     traded = int(instrument.minutes(row).volume.sum())

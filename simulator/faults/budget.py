@@ -34,7 +34,10 @@ class Bucket:
 
 
 class Budget:
-    """Buckets by client address and size, so that the usual one is full again after a smaller one. Their time is the machine's own: a fast exchange answers no more requests a minute."""
+    """Buckets by client address and size, so that the usual one is full again after a smaller one.
+
+    Their time is the machine's own: a fast exchange answers no more requests a minute.
+    """
 
     def __init__(self, clock_s: Callable[[], float]) -> None:
         self._clock_s = clock_s

@@ -24,39 +24,49 @@ class CorporateAction(Fault):
 
 class SplitFault(CorporateAction, HttpFault):
     """`numerator` new shares for `denominator` old ones. Prices are printed in new shares from the ex-date on, and what was
-    printed before is restated, which takes the provider `history_lag` from the open: until then old rows are as they were
-    and the split is not among the events."""
+    printed before is restated, which takes the provider `lag` from the open. Until then, of what is `lagging`, old rows are as
+    they were (`history`), or the split is not among the events (`event`), or `both`."""
 
     kind: Literal["split"] = "split"
     numerator: int = Field(2, ge=1)
     denominator: int = Field(1, ge=1)
-    history_lag: Length = 0
+    lag: Length = 0
+    lagging: Literal["both", "history", "event"] = "both"
 
     def reach_ms(self, from_ms: int, to_ms: int) -> tuple[int, int]:
-        return from_ms, FOREVER_MS if self.history_lag else from_ms
+        return from_ms, FOREVER_MS if self.lag else from_ms
 
     def split(self, from_ms: int, instrument: Instrument) -> Split:
         return Split(self.ex_day(from_ms, instrument), self.numerator, self.denominator, is_announced=True)
 
     async def answer(self, call: Call) -> web.StreamResponse:
-        return await rewritten(call, lambda result: self._not_yet_restated(result, call))
+        return await rewritten(call, lambda result: self._behind(result, call))
 
-    def _not_yet_restated(self, result: Json, call: Call) -> None:
-        # The session's open stands in the answer itself: the first regular period that begins at the moment or later.
-        open_s = result["meta"]["currentTradingPeriod"]["regular"]["start"]
-        begins_s = call.scheduled.from_ms / 1000
-        if not begins_s <= open_s <= call.now_ms / 1000 < open_s + self.history_lag / 1000:
+    def _behind(self, result: Json, call: Call) -> None:
+        instrument = call.market.instrument(result["meta"]["symbol"], call.now_ms)
+        open_ms = instrument.open_ms(instrument.row_at(call.scheduled.from_ms - 1) + 1)
+        if not open_ms <= call.now_ms < open_ms + self.lag:
             return
-        ratio, quote = self.numerator / self.denominator, quote_of(result)
-        for place, stamp in enumerate(result.get("timestamp") or []):
-            if stamp >= open_s or quote["close"][place] is None:
-                continue
+        if self.lagging != "event":
+            not_restated(result, open_ms // 1000, self.numerator / self.denominator)
+        if self.lagging != "history":
+            not_told(result, open_ms // 1000)
+
+
+def not_restated(result: Json, open_s: int, ratio: float) -> None:
+    quote = quote_of(result)
+    whole = min(map(len, quote.values()), default=0)
+    for place, stamp in enumerate((result.get("timestamp") or [])[:whole]):
+        if stamp < open_s and quote["close"][place] is not None:
             for name in ("open", "high", "low", "close"):
                 quote[name][place] *= ratio
             quote["volume"][place] = round(quote["volume"][place] / ratio)
-        events = result.get("events", {})
-        told = {key: split for key, split in events.get("splits", {}).items() if int(key) != open_s}
-        result["events"] = {name: each for name, each in (events | {"splits": told}).items() if each}
+
+
+def not_told(result: Json, open_s: int) -> None:
+    events = result.get("events", {})
+    told = {key: split for key, split in events.get("splits", {}).items() if int(key) != open_s}
+    result["events"] = {name: each for name, each in (events | {"splits": told}).items() if each}
 
 
 class DividendFault(CorporateAction):

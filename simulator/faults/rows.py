@@ -47,7 +47,8 @@ def leave_out(result: Json, scheduled: Scheduled[Any]) -> None:
     result["timestamp"] = [stamps[place] // 1000 for place in kept]
     quote = quote_of(result)
     for name, values in quote.items():
-        quote[name] = [values[place] for place in kept]
+        # Another fault may have cut the columns short.
+        quote[name] = [values[place] for place in kept if place < len(values)]
 
 
 class CorrectedBars(HttpFault):
@@ -66,7 +67,8 @@ class CorrectedBars(HttpFault):
 
     def _misprint(self, result: Json, call: Call) -> None:
         scheduled, symbol, quote = call.scheduled, result["meta"]["symbol"], quote_of(result)
-        for place, ms in enumerate(minute_stamps(result)):
+        whole = min(map(len, quote.values()), default=0)
+        for place, ms in enumerate(minute_stamps(result)[:whole]):
             is_wrong = not ms % MINUTE_MS and scheduled.covers(ms) and call.now_ms < ms + MINUTE_MS + self.after
             if not is_wrong or quote["close"][place] is None or not scheduled.hits(symbol, ms // MINUTE_MS):
                 continue

@@ -65,7 +65,7 @@ class Schedule:
         return added
 
     def end(self, name: str, now_ms: int) -> None:
-        """Ends a fault now; one that has not begun is forgotten. What it did to trading stays. Raises `UnknownFault`."""
+        """Ends a fault now, with all that would come after it; what it did to trading stays. Raises `UnknownFault`."""
         if name not in {scheduled.name for scheduled in self._faults}:
             raise UnknownFault(name)
         self._become(ended(self._faults, now_ms, {name}), now_ms)
@@ -102,11 +102,11 @@ class Schedule:
 
 
 def ended(faults: tuple[Scheduled[Fault], ...], now_ms: int, names: set[str]) -> tuple[Scheduled[Fault], ...]:
-    """The faults with those of these names over by now."""
+    """The faults with those of these names over by now. Of these, only what has changed trading stays, as history."""
     return tuple(
         Scheduled(each.name, each.fault, each.from_ms, min(each.to_ms, now_ms)) if each.name in names else each
         for each in faults
-        if each.name not in names or each.from_ms < now_ms
+        if each.name not in names or (of_trading(each.fault) and each.from_ms < now_ms)
     )
 
 

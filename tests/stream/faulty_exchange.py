@@ -25,6 +25,8 @@ from pathlib import Path
 from ingestion.budget import Budget
 from ingestion.errors import ProviderError
 from ingestion.providers.yahoo import Yahoo
+import logging, structlog
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 folder = Path(tempfile.mkdtemp())
 for number, line in enumerate(sys.stdin):
     asked = json.loads(line)

@@ -149,7 +149,7 @@ def test_what_the_unmodified_yfinance_makes_of_a_fault(
 ):
     with exchange.wrong(kind, **parameters):
         found = yfinance.ask()
-    assert found["error"] == said
+    assert found["error"] == said, found
     assert found.get("rows", 0) == 0
     assert yfinance.ask()["rows"] > 100
 

@@ -212,6 +212,32 @@ def test_of_two_faults_the_first_has_the_last_word(exchange: Exchange):
     assert b"<!DOCTYPE html>".startswith(ask(exchange)[2])
 
 
+REWRITING: list[dict[str, Any]] = [
+    {"kind": "null", "shape": "rows"},
+    {"kind": "null", "shape": "empty"},
+    {"kind": "short_arrays", "missing": 400},
+    {"kind": "wrong_time_zone"},
+    {"kind": "missing_minutes", "at": "2026-03-11T10:00:00-04:00", "for": "5h"},
+    {"kind": "corrected_bars", "at": "2026-03-11T10:00:00-04:00", "for": "5h", "after": "9h"},
+    {"kind": "clock_skew", "skew_s": 5},
+    {"kind": "early_close", "at": "2026-03-11T15:00:00-04:00"},
+    {"kind": "auction_print", "at": "2026-03-09T10:00:00-04:00"},
+    {"kind": "split", "at": "2026-03-11T09:30:00-04:00", "lag": "9h"},
+    {"kind": "dividend", "at": "2026-03-11T09:30:00-04:00", "amount": 0.5},
+    {"kind": "halt", "at": "2026-03-11T10:00:00-04:00"},
+]
+
+
+@pytest.mark.parametrize("second", REWRITING, ids=lambda fault: fault["kind"])
+def test_a_fault_bears_what_another_one_has_left_of_an_answer(second: dict[str, Any]):
+    for first in REWRITING[:4]:
+        exchange = Exchange(now_ms=ms("2026-03-11T18:30:00-04:00"))
+        exchange.goes_wrong(**second)
+        exchange.goes_wrong(**first)
+        result = asyncio.run(exchange.chart(range="2d", includePrePost="true", events="div,splits"))
+        assert result["meta"]["symbol"] == "AAPL"
+
+
 def test_a_skewed_clock_shows_in_the_live_row_and_the_date(exchange: Exchange):
     exchange.now_ms = NOON_MS + 17_000
     straight = asyncio.run(exchange.chart())["timestamp"]

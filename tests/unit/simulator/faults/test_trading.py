@@ -140,19 +140,25 @@ def test_a_split_divides_what_is_printed_and_restates_what_was(exchange: Exchang
     assert len(exchange.frames_of("AAPL", minute)) == len(undisturbed.frames_of("AAPL", minute))
 
 
-def test_a_provider_may_be_slow_to_restate_history(exchange: Exchange):
+@pytest.mark.parametrize(
+    ("lagging", "shares_at_first", "is_told_at_first"), [("both", 1, False), ("history", 1, True), ("event", 2, False)]
+)
+def test_a_provider_may_be_slow_with_a_split(
+    exchange: Exchange, lagging: str, shares_at_first: int, is_told_at_first: bool
+):
+    """Two for one on the 12th; the provider is behind until 11:30."""
     exchange.now_ms = EVENING_MS
     before = rows_of(chart(exchange, interval="1d", range="1mo"))
-    exchange.goes_wrong("split", numerator=2, history_lag="2h")
+    exchange.goes_wrong("split", numerator=2, lag="2h", lagging=lagging)
     found = {}
-    for hour in (11, 12):
+    for hour in (10, 12):
         exchange.now_ms = ms(f"2026-03-12T{hour}:29:00-04:00")
         result = chart(exchange, interval="1d", range="1mo", events="splits")
         found[hour] = rows_of(result), "splits" in result.get("events", {})
     last = ms("2026-03-11T09:30:00-04:00") // 1000
-    assert found[11][0][last][3] == pytest.approx(before[last][3])
+    assert found[10][0][last][3] == pytest.approx(before[last][3] / shares_at_first)
     assert found[12][0][last][3] == pytest.approx(before[last][3] / 2)
-    assert (found[11][1], found[12][1]) == (False, True)
+    assert (found[10][1], found[12][1]) == (is_told_at_first, True)
 
 
 def test_a_dividend_is_paid_on_the_next_sessions_day_and_lowers_the_adjusted_past(exchange: Exchange):
