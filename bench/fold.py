@@ -11,18 +11,20 @@ import cProfile
 import pstats
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from market import indicators
+from market.arena import NEVER_MS
 from market.bars import PROVIDER_COMPLETE, Rows, empty_rows
 from market.batches import Instrument
 from market.book import Book
 from market.calendars import session_of
 from market.contracts import Clock, Tick
 from market.frames import bucket, to_days
+from market.memory import FRAMES, StoredRows
 from market.recompute import warm_up
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
@@ -42,13 +44,15 @@ class NoStore:
     def __init__(self, history: dict[str, Rows]) -> None:
         self.history = history
 
-    def rows_before(
-        self, key: SeriesKey, ts_ms: int, count: int
-    ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]:
+    def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
         rows = self.history[key.timeframe] if key.session == "regular" else empty_rows(0)
         rows = rows[rows["ts"] < ts_ms]
         states = np.full((len(rows), indicators.N_STATE), np.nan)
         return rows, states, np.full((len(rows), indicators.N_VALUES), np.nan), True
+
+    def newest(self, keys: list[SeriesKey], count: int) -> Iterator[tuple[SeriesKey, StoredRows]]:
+        for key in keys:
+            yield key, self.rows_before(key, NEVER_MS, count)
 
     def first_session(self, key: SeriesKey) -> int | None:
         return to_days(session_of("24/7", T0_MS).session_date) - 20
@@ -93,6 +97,15 @@ def records(batch: int, rate: int, symbols: int, every_ms: int) -> list[list[byt
     return values
 
 
+def warm_book(symbols: int) -> Book:
+    """A book that has every series of so many symbols in memory."""
+    warm_up()
+    instruments = {f"S{k:04d}": Instrument(f"S{k:04d}", "24/7", 2, True) for k in range(symbols)}
+    book = Book(NoStore({timeframe: history(timeframe) for timeframe in TIMEFRAMES}), instruments)
+    book.memory.meet([SeriesKey(name, *frame) for name in instruments for frame in FRAMES])
+    return book
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=10_000, help="trades a second")
@@ -101,15 +114,9 @@ def main() -> None:
     parser.add_argument("--every-ms", type=int, default=120, help="a batch's time")
     parser.add_argument("--profile", action="store_true", help="where the driver's time goes, function by function")
     options = parser.parse_args()
-    names = [f"S{k:04d}" for k in range(options.symbols)]
-    instruments = {name: Instrument(name, "24/7", 2, True) for name in names}
-    warm_up()
-    book = Book(NoStore({timeframe: history(timeframe) for timeframe in TIMEFRAMES}), instruments)
     started = time.process_time()
-    for name in names:
-        for timeframe in TIMEFRAMES:
-            book.memory.get(SeriesKey(name, timeframe, "regular"))
-        book.memory.get(SeriesKey(name, "1m", "ext"))
+    book = warm_book(options.symbols)
+    instruments, names = book.instruments, list(book.instruments)
     print(f"{options.symbols * 9} series loaded in {time.process_time() - started:.2f} s")
     profile, took, written = cProfile.Profile(), defaultdict(list), []
     scan = Scan({}, SOURCE, frozenset(names))

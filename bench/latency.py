@@ -113,6 +113,8 @@ def main() -> None:
         prefix = embedded.create_topics(node.bootstrap, "bench")
         environment = embedded.spark_environment(home, java, home.pgpass) | {"CANDLESTREAM_LOG_LEVEL": "DEBUG"}
         under_test = stack.enter_context(rig(database, node.bootstrap, prefix, environment))
+        if options.keep_log:
+            stack.callback(shutil.copy, under_test.log, options.keep_log)
         under_test.ask(
             """INSERT INTO core.instruments (symbol, calendar, timezone, currency, state, source)
                SELECT 'S' || lpad(k::text, 4, '0'), '24/7', 'UTC', 'USD', 'ok', 'simulator' FROM generate_series(0, %s - 1) k""",
@@ -124,8 +126,6 @@ def main() -> None:
         since_ns = time.time_ns() + int(options.warm_up * 1e9)
         produce(under_test, landed, options.rate, options.symbols, options.warm_up + options.seconds)
         under_test.drain()
-        if options.keep_log:
-            shutil.copy(under_test.log, options.keep_log)
         report(under_test, latencies_ms(under_test, landed, since_ns), options, since_ns)
 
 

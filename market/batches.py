@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import indicators
-from market.bars import Rows, empty_rows
+from market.bars import Rows, empty_rows, join
 from market.latest import Prices
 from market.series import SeriesKey
 
@@ -57,6 +57,19 @@ class BarChanges:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def take(self, rows: slice | NDArray[np.int64]) -> "BarChanges":
+        """Some of the rows, without what they replace."""
+        none = np.zeros(0, np.int64)
+        return BarChanges(
+            self.keys,
+            self.which[rows],
+            self.rows[rows],
+            self.states[rows],
+            self.values[rows],
+            none,
+            self.replaced[none],
+        )
+
     def __iter__(self) -> Iterator["SeriesChange"]:
         """Series by series: for those who look at one."""
         for k in np.unique(self.which).tolist():
@@ -91,6 +104,19 @@ def no_changes(keys: list[SeriesKey]) -> BarChanges:
     none = np.zeros(0, np.int64)
     states, values = np.zeros((0, indicators.N_STATE)), np.zeros((0, indicators.N_VALUES))
     return BarChanges(keys, none, empty_rows(0), states, values, none, empty_rows(0))
+
+
+def join_changes(parts: list[BarChanges]) -> BarChanges:
+    """Changes of the same book, one after another."""
+    return BarChanges(
+        parts[0].keys,
+        np.concatenate([part.which for part in parts]),
+        join(part.rows for part in parts),
+        np.concatenate([part.states for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.replaced_which for part in parts]),
+        join(part.replaced for part in parts),
+    )
 
 
 def layered(keys: list[SeriesKey], which: NDArray[np.int64], rows: Rows) -> Iterable[Layer]:

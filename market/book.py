@@ -37,9 +37,13 @@ class Book:
     def apply(self, batch: Batch) -> Changes:
         """Merges a batch and gives what is to be written."""
         changes = Changes()
-        self._listen(batch)
+        met = self._symbols(list(batch.partitions))
+        passed_ms = self._clock_of_symbols()
+        self.memory.symbols["partition"][met] = list(batch.partitions.values())
+        for partition, (through_ms, _) in batch.clocks.items():
+            self.clock_ms[partition] = max(self.clock_ms.get(partition, 0), through_ms)
         for layer in batch.ticks:
-            self._merge_ticks(layer, changes)
+            self._merge_ticks(layer, passed_ms, changes)
         for layer in batch.provider:
             self._merge_provider(layer)
         clock_ms = self._clock_of_symbols()
@@ -67,13 +71,6 @@ class Book:
         self.memory.arena.forget_touched()
         self.memory.trim(np.unique(series))
 
-    def _listen(self, batch: Batch) -> None:
-        """Takes in what the batch says of partitions and their clocks."""
-        for name, partition in batch.partitions.items():
-            self.memory.symbols["partition"][self.memory.symbol(name)] = partition
-        for partition, (through_ms, _) in batch.clocks.items():
-            self.clock_ms[partition] = max(self.clock_ms.get(partition, 0), through_ms)
-
     def _clock_of_symbols(self) -> Ints:
         """The clock of each symbol's partition; until its partition is met, what all partitions have passed."""
         partitions = self.memory.symbols["partition"]
@@ -99,12 +96,13 @@ class Book:
         self.pending.owe(series, new["ts"])
         return rows
 
-    def _merge_ticks(self, layer: Layer, changes: Changes) -> None:
+    def _merge_ticks(self, layer: Layer, passed_ms: Ints, changes: Changes) -> None:
+        """`passed_ms` is each symbol's clock before the batch: a tick of a minute that it had passed is late."""
         series, new = self.memory.numbers(layer.keys)[layer.which], layer.rows
         rows, arena = self._open(series, new), self.memory.arena
         old = arena.rows[rows]
         self._count(changes.ticks, series, new, new["ticks"])
-        late = old["closed"]
+        late = old["closed"] | (new["end"] <= passed_ms[arena.table["symbol"][series]])
         self._count(changes.late_ticks, series[late], new[late], new["ticks"][late])
         arena.rows[rows] = bars.merge_ticks(old, new)
         for name in LINEAGE:

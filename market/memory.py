@@ -1,5 +1,6 @@
 """What the fold remembers: the newest bars of every series, and older ones read back from the database when they are needed."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -41,13 +42,18 @@ SYMBOL = np.dtype(
 )
 
 
+# Rows, oldest first, with their states and values; and whether there are no older ones.
+StoredRows = tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]
+
+
 class Stored(Protocol):
     """What the database still knows of bars that are no longer in memory."""
 
-    def rows_before(
-        self, key: SeriesKey, ts_ms: int, count: int
-    ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]:
-        """The newest `count` rows before `ts_ms`, oldest first, with states and values; and whether there are no older ones."""
+    def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
+        """The newest `count` rows before `ts_ms`."""
+
+    def newest(self, keys: list[SeriesKey], count: int) -> Iterable[tuple[SeriesKey, StoredRows]]:
+        """The newest `count` rows of each series."""
 
     def first_session(self, key: SeriesKey) -> int | None:
         """The session date (days since the epoch) of the oldest row, None where there is none."""
@@ -75,8 +81,14 @@ class Memory:
     def get(self, key: SeriesKey) -> int:
         """The number of a series."""
         known = self.ids.get(key)
-        if known is not None:
-            return known
+        return self._add(key, self.stored.rows_before(key, NEVER_MS, KEEP_ROWS)) if known is None else known
+
+    def meet(self, keys: list[SeriesKey]) -> None:
+        """`get` for many series, in few reads."""
+        for key, found in self.stored.newest([key for key in keys if key not in self.ids], KEEP_ROWS):
+            self._add(key, found)
+
+    def _add(self, key: SeriesKey, found: StoredRows) -> int:
         symbol = self.symbol(key.symbol)
         instrument = self.instruments[key.symbol]
         frame = FRAME[key.timeframe, key.session]
@@ -89,7 +101,8 @@ class Memory:
         )
         self.keys.append(key)
         self.ids[key] = self.symbols["series"][symbol, frame] = series
-        self._read_back(series, NEVER_MS, KEEP_ROWS)
+        rows, states, values, is_all = found
+        self.arena.load(series, rows, states, values, reaches_back=is_all)
         # Bars that wait for a clock must be in memory to be closed: a backfill before the first clock leaves thousands.
         while not self._reaches_back(series) and not self.arena.rows["final"][self.arena.slice(series).start]:
             self._read_back(series, self._oldest_ms(series), 4 * KEEP_ROWS)
@@ -147,8 +160,10 @@ class Memory:
 
     def read_all(self, series: int) -> None:
         """Reads everything that is stored of a series."""
+        count = 16 * KEEP_ROWS
         while not self._reaches_back(series):
-            self._read_back(series, self._oldest_ms(series), 16 * KEEP_ROWS)
+            self._read_back(series, self._oldest_ms(series), count)
+            count *= 4
 
     def trim(self, series: Ints) -> None:
         """Bounds the memory of these series."""

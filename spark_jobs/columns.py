@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from market import indicators
 from market.bars import Rows
 from market.batches import BarChanges
+from market.latest import AROUND, Prices
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
 
 TIMESTAMP = pa.timestamp("us", "UTC")
@@ -48,6 +49,21 @@ BAR_COLUMNS = {
 }
 INDICATOR_COLUMNS = {**dict.fromkeys(indicators.VALUES, "float8"), "state": "float8[]"}
 STAGE_COLUMNS = BAR_COLUMNS | INDICATOR_COLUMNS
+LATEST_COLUMNS = {
+    "symbol": "text",
+    "price": "float8",
+    "session": "text",
+    "session_date": "date",
+    **dict.fromkeys(AROUND.names or (), "float8"),
+    "event_time": "timestamptz",
+    "received_at": "timestamptz",
+    "source": "text",
+}
+QUALITY_COLUMNS = {
+    "symbol": "text",
+    "session_date": "date",
+    **dict.fromkeys(("ticks", "late", "corrected", "dead_lettered"), "int8"),
+}
 
 ARROW_TYPES = {
     "text": pa.string(),
@@ -60,7 +76,13 @@ ARROW_TYPES = {
     "bool": pa.bool_(),
     "float8[]": pa.list_(pa.float64()),
 }
-STAGE_SCHEMA = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in STAGE_COLUMNS.items()])
+
+
+def schema_of(columns: dict[str, str]) -> pa.Schema:
+    return pa.schema([(name, ARROW_TYPES[kind]) for name, kind in columns.items()])
+
+
+STAGE_SCHEMA = schema_of(STAGE_COLUMNS)
 KEY_COLUMNS = ("symbol", "timeframe", "session")
 ENCODED_AT_ONCE = 50_000  # rows
 
@@ -75,8 +97,8 @@ def staged(changes: BarChanges, source: str) -> pa.RecordBatch:
     }
     columns |= {name: nullable(values[:, k]) for k, name in enumerate(indicators.VALUES)}
     for name, field in (("ts", "ts"), ("bar_end", "end"), ("event_time", "event_ms"), ("received_at", "received_ms")):
-        columns[name] = pa.array(rows[field] * 1000).cast(TIMESTAMP)
-    columns["session_date"] = pa.array(rows["session_date"].astype(np.int32)).cast(pa.date32())
+        columns[name] = timestamps(rows[field])
+    columns["session_date"] = dates(rows["session_date"])
     columns["volume"] = nullable(rows["volume"])
     columns["mean_price"] = pa.array((rows["open"] + rows["high"] + rows["low"] + rows["close"]) / 4)
     columns["is_closed"], columns["is_final"] = pa.array(rows["closed"]), pa.array(rows["final"])
@@ -86,9 +108,41 @@ def staged(changes: BarChanges, source: str) -> pa.RecordBatch:
     for name in STAGE_SCHEMA.names:
         if name not in columns:
             columns[name] = pa.array(rows[name])
-    return pa.RecordBatch.from_arrays(
-        [columns[field.name].cast(field.type) for field in STAGE_SCHEMA], schema=STAGE_SCHEMA
-    )
+    return record_batch(columns, STAGE_SCHEMA)
+
+
+def staged_latest(prices: Prices, source: str) -> pa.RecordBatch:
+    """Newest prices as they are staged."""
+    rows = prices.rows
+    columns: dict[str, pa.Array] = {name: nullable(rows[name]) for name in AROUND.names or ()}
+    columns["symbol"] = pa.array(prices.symbols)
+    columns["price"] = pa.array(rows["price"])
+    columns["session"] = pa.array(np.where(rows["is_ext"], "ext", "regular"))
+    columns["session_date"] = dates(rows["session_date"])
+    columns["event_time"], columns["received_at"] = timestamps(rows["event_ms"]), timestamps(rows["received_ms"])
+    columns["source"] = pa.repeat(source, len(rows))
+    return record_batch(columns, schema_of(LATEST_COLUMNS))
+
+
+def staged_quality(counted: dict[tuple[str, int], list[int]]) -> pa.RecordBatch:
+    """Counts by symbol and session as they are staged."""
+    counts = np.array(list(counted.values()), np.int64)
+    columns = {name: pa.array(counts[:, k]) for k, name in enumerate(list(QUALITY_COLUMNS)[2:])}
+    columns["symbol"] = pa.array([symbol for symbol, _ in counted])
+    columns["session_date"] = dates(np.array([day for _, day in counted]))
+    return record_batch(columns, schema_of(QUALITY_COLUMNS))
+
+
+def record_batch(columns: dict[str, pa.Array], schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([columns[field.name].cast(field.type) for field in schema], schema=schema)
+
+
+def timestamps(ms: NDArray[np.int64]) -> pa.Array:
+    return pa.array(ms * 1000).cast(TIMESTAMP)
+
+
+def dates(days: NDArray[np.int64]) -> pa.Array:
+    return pa.array(days.astype(np.int32)).cast(pa.date32())
 
 
 def copy_bytes(batch: pa.RecordBatch) -> io.BytesIO:

@@ -1,5 +1,6 @@
 """Kafka values to columns: ticks and bars by Arrow's JSON reader, everything else (and every doubt) by the contract itself."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,9 @@ from market.contracts import (
     Record,
     Tick,
 )
+
+# Records: a bad block that is no larger goes to the contract one by one.
+SMALLEST_BLOCK = 64
 
 ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -63,7 +67,28 @@ def split(values: pa.Array, shape: Shape) -> tuple[NDArray[np.bool_], pa.Table |
     if not count:
         return mask, None
     chosen = values if count == len(values) else values.filter(pa.array(mask))
-    lines = b"\n".join(chosen.to_pylist())
+    read, tables = np.zeros(count, bool), []
+    for start, stop, table in _tables(chosen, shape, 0, count):
+        read[start:stop] = True
+        tables.append(table)
+    mask[mask] = read
+    return mask, pa.concat_tables(tables) if tables else None
+
+
+def _tables(values: pa.Array, shape: Shape, start: int, stop: int) -> Iterator[tuple[int, int, pa.Table]]:
+    """(first, after the last, table) of the blocks that Arrow reads; one bad record spoils its block, so bad blocks are halved."""
+    table = _read(values.slice(start, stop - start), shape)
+    if table is not None:
+        yield start, stop, table
+    elif stop - start > SMALLEST_BLOCK:
+        middle = (start + stop) // 2
+        yield from _tables(values, shape, start, middle)
+        yield from _tables(values, shape, middle, stop)
+
+
+def _read(values: pa.Array, shape: Shape) -> pa.Table | None:
+    """A block as Arrow reads it, None where it does not, or not every record of it."""
+    lines = b"\n".join(values.to_pylist())
     try:
         if not lines.isascii():
             lines.decode()
@@ -73,10 +98,8 @@ def split(values: pa.Array, shape: Shape) -> tuple[NDArray[np.bool_], pa.Table |
             parse_options=pa.json.ParseOptions(explicit_schema=shape.schema, unexpected_field_behavior="error"),
         )
     except (UnicodeDecodeError, pa.ArrowInvalid):
-        return np.zeros(len(values), bool), None  # one bad record spoils the block: the contract says which
-    if table.num_rows != count:
-        return np.zeros(len(values), bool), None
-    return mask, table
+        return None
+    return table if table.num_rows == len(values) else None
 
 
 def valid_ticks(

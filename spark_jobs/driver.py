@@ -68,7 +68,8 @@ class Driver:
             self.log.error("range_lost", detail=sentence)
         self._load()
         rebuild.store_sessions(self._connection, self.book.instruments.values())
-        rebuild.recompute_if_kernel_changed(self._connection, self.book, self.writer, self.log)
+        if rebuild.recompute_if_kernel_changed(self._connection, self.book, self.writer, self.log):
+            self._load()
         self.log.info(
             "ledger", epoch=self.epoch, positions={f"{t}[{p}]": at.next_offset for (t, p), at in self.positions.items()}
         )
@@ -119,7 +120,7 @@ class Driver:
             self.book = Book(Reader(self._connection, instruments), instruments)
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
-            rebuild.wake(self.book)
+            rebuild.wake(self.book, self._connection)
 
     def _scan(self, frame: DataFrame) -> Scanned:
         """One pass over the batch's records; a second one where it met symbols that became known meanwhile."""

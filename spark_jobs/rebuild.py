@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import structlog
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from market.batches import Instrument
+from market.batches import BarChanges, Instrument, join_changes
 from market.book import Book
 from market.calendars import sessions
 from market.indicators import kernel_version
@@ -18,19 +19,28 @@ from spark_jobs.writer import Writer
 
 SESSIONS_BEHIND = timedelta(days=800)
 SESSIONS_AHEAD = timedelta(days=60)
+# Of a recomputation: rows of a series that are written before all others, rows a transaction, and rows held in memory.
+NEWEST_ROWS = 1_000
+SLICE_ROWS = 20_000
+MOST_WAITING_ROWS = 600_000
 
 
-def wake(book: Book) -> None:
+# Calendars that are never closed have no extended hours, and looking for some would read every minute.
+WITHOUT_EXTENDED_HOURS = {"24/7"}
+
+
+def wake(book: Book, connection: Connection) -> None:
     """Loads every stored series, so that open bars are closed when their time comes and higher frames go on."""
-    for key in stored_series(book):
-        book.memory.get(key)
-        if key.timeframe == "1m":
-            book.memory.get(key._replace(session="ext"))
+    keys = stored_series(book, connection)
+    has_hours = {
+        name for name, instrument in book.instruments.items() if instrument.calendar not in WITHOUT_EXTENDED_HOURS
+    }
+    keys += [key._replace(session="ext") for key in keys if key.timeframe == "1m" and key.symbol in has_hours]
+    book.memory.meet(keys)
     book.resume()
 
 
-def stored_series(book: Book) -> list[SeriesKey]:
-    connection = book.memory.stored.connection  # type: ignore[attr-defined]
+def stored_series(book: Book, connection: Connection) -> list[SeriesKey]:
     with connection.cursor() as cursor:
         # A loose index scan: one probe a series instead of a look at every bar.
         cursor.execute(
@@ -68,22 +78,46 @@ def store_sessions(connection: Connection, instruments: Iterable[Instrument]) ->
 
 def recompute_if_kernel_changed(
     connection: Connection, book: Book, writer: Writer, log: structlog.stdlib.BoundLogger
-) -> None:
-    """Every stored row gets the values of this kernel, a series a transaction; then the version is written down."""
+) -> bool:
+    """Every stored row gets the values of this kernel; then the version is written down. Gives whether anything was done.
+
+    The newest rows of every series come first, for those are what people look at. The book has read all of history afterwards:
+    load it anew.
+    """
     version = kernel_version()
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT kernel_version FROM core.stream_epochs WHERE query = %s", (QUERY,))
         row = cursor.fetchone()
     if row is not None and row[0] == version:
-        return
-    rows = 0
-    for key in stored_series(book):
+        return False
+    older: list[BarChanges] = []
+    rows = waiting = 0
+    for key in stored_series(book, connection):
         with connection, connection.cursor() as cursor:
             changes = recompute_all(book.memory, key)
-            if changes is not None:
-                writer.write_series(cursor, changes)
-                rows += len(changes)
+            if changes is None:
+                continue
+            rows += len(changes)
+            writer.write_indicators(cursor, changes.take(slice(-NEWEST_ROWS, None)))
+        older.append(changes.take(slice(None, -NEWEST_ROWS)))
+        waiting += len(older[-1])
         book.memory.arena.trim(book.memory.get(key), 0)
+        if waiting > MOST_WAITING_ROWS:
+            _write_newest_first(connection, writer, older)
+            older, waiting = [], 0
+    _write_newest_first(connection, writer, older)
     with connection, connection.cursor() as cursor:
         cursor.execute("UPDATE core.stream_epochs SET kernel_version = %s WHERE query = %s", (version, QUERY))
     log.info("kernel_recomputed", kernel_version=version, rows=rows)
+    return True
+
+
+def _write_newest_first(connection: Connection, writer: Writer, changes: list[BarChanges]) -> None:
+    """Slices of all series, each a transaction, from the newest to the oldest."""
+    if not changes:
+        return
+    joined = join_changes(changes)
+    order = np.argsort(-joined.rows["ts"], kind="stable")
+    for start in range(0, len(order), SLICE_ROWS):
+        with connection, connection.cursor() as cursor:
+            writer.write_indicators(cursor, joined.take(order[start : start + SLICE_ROWS]))

@@ -1,12 +1,19 @@
 """The stream's configuration, by environment."""
 
 from pathlib import Path
+from typing import Self
 
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from market.topics import prefix_for
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CANDLESTREAM_", env_file=".env", extra="ignore")
+    """Every field is an environment variable with the prefix CANDLESTREAM_."""
+
+    model_config = SettingsConfigDict(env_prefix="CANDLESTREAM_", extra="ignore")
 
     home: Path = Path(".candlestream")
     source: str
@@ -14,7 +21,7 @@ class Settings(BaseSettings):
     topic_prefix: str = ""
     database_url: str
     metrics_port: int | None = None
-    log_level: str = "INFO"
+    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     # How much one batch may take of each topic, records. Live records are never behind more than one batch of history.
     max_events: int = 400_000
@@ -22,3 +29,21 @@ class Settings(BaseSettings):
     # With fewer records a second than this a batch is followed by a rest, so that a quiet market costs little.
     quiet_records_per_s: float = 200.0
     quiet_cycle_s: float = 0.8
+
+    @model_validator(mode="after")
+    def _prefix_of_the_source(self) -> Self:
+        if "topic_prefix" not in self.model_fields_set:
+            self.topic_prefix = prefix_for(self.source)
+        return self
+
+
+def problems(error: ValidationError) -> str:
+    """What is wrong with the environment, in one sentence."""
+    missing = [variable(e) for e in error.errors() if e["type"] == "missing"]
+    wrong = [f"{variable(e)}: {e['msg']}" for e in error.errors() if e["type"] != "missing"]
+    told = [f'set {", ".join(missing)} (eval "$(./candlestream env)" does)'] if missing else []
+    return "; ".join(told + wrong)
+
+
+def variable(error: ErrorDetails) -> str:
+    return f"CANDLESTREAM_{error['loc'][0]}".upper()

@@ -1,7 +1,7 @@
 """The SQL of a batch's transaction, built once from the column lists."""
 
 from market import indicators
-from spark_jobs.columns import BAR_COLUMNS, STAGE_COLUMNS
+from spark_jobs.columns import BAR_COLUMNS, LATEST_COLUMNS, QUALITY_COLUMNS, STAGE_COLUMNS
 
 KEY = ("symbol", "timeframe", "ts")
 
@@ -18,12 +18,14 @@ def _updates(names: list[str]) -> str:
     return ", ".join(f"{name} = excluded.{name}" for name in names if name not in KEY)
 
 
-CREATE_STAGE = (
-    "CREATE TEMP TABLE stage ("
-    + ", ".join(f"{name} {kind}" for name, kind in STAGE_COLUMNS.items())
+STAGES = {"stage": STAGE_COLUMNS, "stage_latest": LATEST_COLUMNS, "stage_quality": QUALITY_COLUMNS}
+CREATE_STAGES = "; ".join(
+    f"CREATE TEMP TABLE {stage} ("
+    + ", ".join(f"{name} {kind}" for name, kind in columns.items())
     + ") ON COMMIT DELETE ROWS"
+    for stage, columns in STAGES.items()
 )
-COPY_STAGE = "COPY pg_temp.stage FROM STDIN (FORMAT binary)"
+COPY_STAGE = "COPY pg_temp.{} FROM STDIN (FORMAT binary)"
 
 # `updated_at` is the commit since which a reader sees these prices: a flag alone does not move it.
 UPSERT_BARS = f"""
@@ -49,25 +51,17 @@ KEEP_REVISIONS = """
     JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS r (symbol, timeframe, ts_ms)
         ON b.symbol = r.symbol AND b.timeframe = r.timeframe AND b.ts = to_timestamp(r.ts_ms / 1000.0)"""
 
-UPSERT_LATEST = """
-    INSERT INTO core.latest (symbol, price, session, session_date, previous_close, day_high, day_low, day_volume, event_time,
-                             received_at, source)
-    VALUES %s
-    ON CONFLICT (symbol) DO UPDATE SET price = excluded.price, session = excluded.session,
-        session_date = excluded.session_date, previous_close = excluded.previous_close, day_high = excluded.day_high,
-        day_low = excluded.day_low, day_volume = excluded.day_volume, event_time = excluded.event_time,
-        received_at = excluded.received_at, source = excluded.source, updated_at = excluded.updated_at"""
-LATEST_ROW = (
-    "(%s, %s, %s, date '1970-01-01' + %s, %s, %s, %s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), %s)"
-)
+UPSERT_LATEST = f"""
+    INSERT INTO core.latest ({_list([*LATEST_COLUMNS])})
+    SELECT {_list([*LATEST_COLUMNS])} FROM pg_temp.stage_latest
+    ON CONFLICT (symbol) DO UPDATE SET {_updates([*LATEST_COLUMNS])}, updated_at = excluded.updated_at"""  # noqa: S608
 
-ADD_QUALITY = """
-    INSERT INTO core.quality AS q (symbol, session_date, ticks, late, corrected, dead_lettered)
-    VALUES %s
+ADD_QUALITY = f"""
+    INSERT INTO core.quality AS q ({_list([*QUALITY_COLUMNS])})
+    SELECT {_list([*QUALITY_COLUMNS])} FROM pg_temp.stage_quality
     ON CONFLICT (symbol, session_date) DO UPDATE SET ticks = q.ticks + excluded.ticks, late = q.late + excluded.late,
         corrected = q.corrected + excluded.corrected, dead_lettered = q.dead_lettered + excluded.dead_lettered,
-        updated_at = excluded.updated_at"""
-QUALITY_ROW = "(%s, date '1970-01-01' + %s, %s, %s, %s, %s)"
+        updated_at = excluded.updated_at"""  # noqa: S608
 
 ADD_DEAD_LETTERS = """
     INSERT INTO core.dead_letters (stage, reason, detail, symbol, payload, content_hash, topic, topic_id, kafka_partition,

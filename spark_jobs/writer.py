@@ -4,29 +4,29 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from market.batches import BarChanges, Changes
-from market.latest import AROUND
 from market.timeframes import MINUTE_MS
 from spark_jobs import ledger, statements
 from spark_jobs.batch import Scanned
-from spark_jobs.columns import TOPIC_NAMES, copy_bytes, staged
+from spark_jobs.columns import TOPIC_NAMES, copy_bytes, staged, staged_latest, staged_quality
 
 
 @dataclass(slots=True)
 class Writer:
-    """A connection that has its staging table. Everything is written for one source."""
+    """A connection that has its staging tables. Everything is written for one source."""
 
     connection: Connection
     source: str
 
     def prepare(self) -> None:
-        """Makes the staging table, which lives as long as the connection."""
+        """Makes the staging tables, which live as long as the connection."""
         with self.connection, self.connection.cursor() as cursor:
-            cursor.execute(statements.CREATE_STAGE)
+            cursor.execute(statements.CREATE_STAGES)
             # A driver that dies in the middle of a batch must not hold its locks, and the vacuum, for ever.
             cursor.execute("SET idle_in_transaction_session_timeout TO '60s'")
 
@@ -47,21 +47,20 @@ class Writer:
             keys = [changes.keys[number] for number in changes.replaced_which.tolist()]
             columns = ([key.symbol for key in keys], [key.timeframe for key in keys], changes.replaced["ts"].tolist())
             cursor.execute(statements.KEEP_REVISIONS, columns)
-        cursor.copy_expert(statements.COPY_STAGE, copy_bytes(staged(changes, self.source)))
+        stage(cursor, "stage", staged(changes, self.source))
         cursor.execute(statements.UPSERT_BARS)
         cursor.execute(statements.UPSERT_INDICATORS)
 
+    def write_indicators(self, cursor: Cursor, changes: BarChanges) -> None:
+        """Values and states alone, for bars that stay as they are."""
+        if len(changes):
+            stage(cursor, "stage", staged(changes, self.source))
+            cursor.execute(statements.UPSERT_INDICATORS)
+
     def _write_latest(self, cursor: Cursor, changes: Changes) -> None:
-        told = changes.latest
-        columns: list[list[Any]] = [told.symbols]
-        columns.append(told.rows["price"].tolist())
-        columns.append(["ext" if is_ext else "regular" for is_ext in told.rows["is_ext"].tolist()])
-        columns.append(told.rows["session_date"].tolist())
-        for name in AROUND.names:
-            columns.append([None if value != value else value for value in told.rows[name].tolist()])
-        columns += [told.rows["event_ms"].tolist(), told.rows["received_ms"].tolist(), [self.source] * len(told)]
-        rows = list(zip(*columns, strict=True))
-        insert(cursor, statements.UPSERT_LATEST, rows, statements.LATEST_ROW)
+        if len(changes.latest):
+            stage(cursor, "stage_latest", staged_latest(changes.latest, self.source))
+            cursor.execute(statements.UPSERT_LATEST)
 
     def _write_dead_letters(
         self, cursor: Cursor, rejects: list[dict[str, Any]], positions: ledger.Positions
@@ -102,8 +101,13 @@ class Writer:
         for symbol, by in refused.items():
             if symbol:
                 counted.setdefault((symbol, today), [0, 0, 0, 0])[3] += by
-        rows = [(symbol, day, *counts) for (symbol, day), counts in sorted(counted.items())]
-        insert(cursor, statements.ADD_QUALITY, rows, statements.QUALITY_ROW)
+        if counted:
+            stage(cursor, "stage_quality", staged_quality(dict(sorted(counted.items()))))
+            cursor.execute(statements.ADD_QUALITY)
+
+
+def stage(cursor: Cursor, name: str, rows: pa.RecordBatch) -> None:
+    cursor.copy_expert(statements.COPY_STAGE.format(name), copy_bytes(rows))
 
 
 def insert(cursor: Cursor, statement: str, rows: list[tuple[Any, ...]], template: str) -> list[tuple[Any, ...]]:

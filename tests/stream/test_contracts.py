@@ -129,6 +129,10 @@ class DatabaseStore(MemoryStore):
         with self.connection:
             return self.reader.rows_before(key, ts_ms, count)
 
+    def newest(self, keys: list[SeriesKey], count: int):  # type: ignore[no-untyped-def]
+        with self.connection:
+            return list(self.reader.newest(keys, count))
+
     def first_session(self, key: SeriesKey) -> int | None:
         with self.connection:
             return self.reader.first_session(key)

@@ -7,6 +7,7 @@ import pytest
 
 from market import indicators, memory
 from market.bars import FINAL_AFTER_MS
+from market.batches import Instrument
 from market.recompute import recompute_all
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
@@ -19,8 +20,10 @@ from tests.unit.market.worlds import (
     ClockEvent,
     Event,
     Fold,
+    MemoryStore,
     TickEvent,
     difference,
+    instruments,
     open_ms,
 )
 
@@ -115,6 +118,17 @@ def test_a_late_tick_is_counted_late_and_makes_a_revision() -> None:
     replaced = {change.key.timeframe: change.replaced["high"].tolist() for change in changes.series}
     assert replaced["1m"] == [11.0]
     assert replaced["5m"] == [], "what only forms has no revisions"
+
+
+def test_a_tick_of_a_minute_that_has_no_bar_is_late_when_the_clock_has_passed_it() -> None:
+    #   minute 0    1 (no trade)    2
+    #   10          |               12    clock 2:30, then a tick of 1:30
+    fold = Fold()
+    changes = fold.step([tick(0, 10.0), tick(2, 12.0), clock(2.5)])
+    assert changes.late_ticks == {}, "they came before the clock that passed them"
+    changes = fold.step([tick(1.5, 11.0), tick(2.6, 12.0)])
+    [day] = {row["session_date"] for row in fold.store.bars(MINUTES)}
+    assert changes.late_ticks == {(COIN, day): 1}
 
 
 def test_a_correction_with_the_same_content_makes_no_revision() -> None:
@@ -297,3 +311,35 @@ def test_ticks_of_two_days_are_counted_by_their_session() -> None:
     changes = fold.step([tick(-0.5, 10.0), tick(0.5, 10.0), tick(0.6, 10.0)])
     [monday] = {row["session_date"] for row in fold.store.bars(MINUTES) if row["ts"] == DAY_OPEN}
     assert changes.ticks == {(COIN, monday - 1): 1, (COIN, monday): 2}
+
+
+def test_many_symbols_at_once_are_what_each_is_alone() -> None:
+    """Seeded walks of forty symbols, batches of a minute and a half; each symbol's rows against a fold that has no other."""
+    rng = np.random.default_rng(3)
+    names = [f"C{k:02d}-USD" for k in range(40)]
+    batches: list[list[Event]] = []
+    for k in range(60):
+        minute = k * 1.5
+        events: list[Event] = [clock(max(0.0, minute - 0.05), partition) for partition in (0, 1)]
+        for name in rng.choice(names, 30):
+            price, behind = float(rng.integers(9_000, 11_000)) / 100, float(rng.choice([0.0, 0.1, 2.5]))
+            ms = DAY_OPEN + int((minute + float(rng.random()) - behind) * MINUTE_MS)
+            events.append(TickEvent(str(name), ms, price, int(rng.integers(0, 9)) + 10 * k))
+        batches.append(events)
+    with instruments({name: Instrument(name, "24/7", 2, True) for name in names}):
+        together = Fold()
+        for batch in batches:
+            together.step(batch)
+        assert len(together.store.rows) >= 40 * 8
+        assert wrong_indicators(together.store) == ""
+        for name in names[::8]:
+            alone = Fold()
+            for batch in batches:
+                alone.step([event for event in batch if isinstance(event, ClockEvent) or event.symbol == name])
+            # What only forms waits for its symbol's turn, and another's turn is no difference that lasts.
+            end = [clock(60 * 24 * 40, partition) for partition in (0, 1)]
+            alone.step(end)
+            if name == names[0]:
+                together.step(end)
+            mine = {key: rows for key, rows in together.store.rows.items() if key.symbol == name}
+            assert difference(MemoryStore(mine), alone.store) == ""

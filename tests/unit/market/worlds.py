@@ -1,7 +1,8 @@
 """A log of events, cut into batches any way one likes, folded by a book over a database that lives in memory."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import indicators
+from market.arena import NEVER_MS
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
 from market.batches import Batch, Changes, Instrument, Layer
 from market.book import Book
 from market.calendars import session_on, sessions, sessions_of
 from market.frames import bucket, to_days
 from market.latest import LATEST, Prices
+from market.memory import StoredRows
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
 
@@ -23,6 +26,18 @@ from market.timeframes import MINUTE_MS
 FRIDAY, MONDAY, TUESDAY = date(2026, 10, 30), date(2026, 11, 2), date(2026, 11, 3)
 INSTRUMENTS = {"AAPL": Instrument("AAPL", "XNYS", 2, True), "BTC-USD": Instrument("BTC-USD", "24/7", 2, True)}
 PARTITIONS = {"AAPL": 0, "BTC-USD": 1}
+
+
+@contextmanager
+def instruments(more: dict[str, Instrument]) -> Iterator[None]:
+    """A world with some instruments more, on partition 1."""
+    INSTRUMENTS.update(more)
+    PARTITIONS.update(dict.fromkeys(more, 1))
+    try:
+        yield
+    finally:
+        for name in more:
+            del INSTRUMENTS[name], PARTITIONS[name]
 
 
 @dataclass(frozen=True)
@@ -74,9 +89,7 @@ class MemoryStore:
                 kept = state.copy() if row["closed"] else np.full(indicators.N_STATE, np.nan)
                 table[int(row["ts"])] = (row.copy(), kept, values.copy())
 
-    def rows_before(
-        self, key: SeriesKey, ts_ms: int, count: int
-    ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]:
+    def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
         self.reads += 1
         older = sorted(ts for ts in self.rows.get(key, {}) if ts < ts_ms)
         chosen = [self.rows[key][ts] for ts in older[-count:]] if count else []
@@ -86,6 +99,10 @@ class MemoryStore:
         states = np.array([state for _, state, _ in chosen]).reshape(-1, indicators.N_STATE)
         values = np.array([values for _, _, values in chosen]).reshape(-1, indicators.N_VALUES)
         return rows, states, values, len(older) <= count
+
+    def newest(self, keys: list[SeriesKey], count: int) -> Iterator[tuple[SeriesKey, StoredRows]]:
+        for key in keys:
+            yield key, self.rows_before(key, NEVER_MS, count)
 
     def first_session(self, key: SeriesKey) -> int | None:
         table = self.rows.get(key)
@@ -117,8 +134,7 @@ class Fold:
         """A new driver: everything is read from the store, as `spark_jobs.rebuild.wake` does."""
         self.book = Book(self.store, dict(INSTRUMENTS))
         self.book.clock_ms = dict(self.clocks)
-        for key in list(self.store.rows):
-            self.book.memory.get(key)
+        self.book.memory.meet(list(self.store.rows))
         self.book.resume()
 
     def step(self, events: Iterable[Event], *, dies_before_commit: bool = False) -> Changes:

@@ -257,3 +257,18 @@ def test_refused(what: str, topic: int, reason: Reason, fields: dict[str, Any]) 
 def test_nothing_is_read_from_the_given_time_on(record: bytes) -> None:
     assert rejects(scanned([batch_of([record])], until_ms=T0)) == {0: Reason.FUTURE.value}
     assert rejects(scanned([batch_of([record])], until_ms=T0 + 1)) == {}
+
+
+@pytest.mark.parametrize("spoiler", [b',"extra":1}', b',"price":Inf}', b',"source":"\xff"}'])
+def test_a_bad_record_spoils_no_more_than_its_neighbours(spoiler: bytes) -> None:
+    """A producer that adds a field must not make every record of a backlog go the slow way."""
+    values = [
+        Tick(source=SOURCE, symbol="AAPL", event_ms=T0 + k, fetched_ms=T0 + k, price=100.0 + k, day_volume=k).encode()
+        for k in range(5000)
+    ]
+    values[1234] = values[1234][:-1] + spoiler
+    mask, table = split(pa.array(values, pa.binary()), TICK_SHAPE)
+    assert table is not None
+    assert not mask[1234]
+    assert mask.sum() == table.num_rows >= 5000 - 64
+    assert table["price"].to_pylist() == [100.0 + k for k in range(5000) if mask[k]]

@@ -1,0 +1,143 @@
+"""The streaming query: begun where the ledger stands, watched, and begun again after what can heal."""
+
+import json
+import shutil
+import signal
+import threading
+
+import structlog
+from confluent_kafka import KafkaException
+from prometheus_client import start_http_server
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+from pyspark.sql.streaming import StreamingQuery
+
+from market.recompute import warm_up
+from market.topics import DEAD_LETTERS, EVENTS, HISTORY
+from spark_jobs.driver import AWAY, Driver, Stopped
+from spark_jobs.health import Health, Heartbeat
+from spark_jobs.ledger import Fenced, LedgerMoved, Positions
+from spark_jobs.log import configure
+from spark_jobs.session import Session, jvm_may_be_gone
+from spark_jobs.settings import Settings
+from spark_jobs.topics import TOPIC_CODES
+
+FENCED = 3
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 15.0
+
+
+def run(session: Session, settings: Settings) -> int:
+    """The stream until it is told to stop or is fenced out; gives the exit code."""
+    log = configure("spark", settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, "127.0.0.1")
+
+    health = Health()
+    heartbeat = Heartbeat(settings.database_url, health, log)
+    # The first batch waits for it by itself, if it is not done by then.
+    threading.Thread(target=warm_up, name="kernel warm-up", daemon=True).start()
+    try:
+        wait_for_lock(heartbeat, stop, log)
+    except Fenced as error:
+        log.error("fenced", detail=str(error))
+        return FENCED
+    heartbeat.start()
+
+    wait_s = FIRST_RETRY_S
+    while not stop.is_set():
+        driver = Driver(settings, health, stop, log)
+        try:
+            driver.open()
+            query = begin(session.spark, settings, driver)
+            wait_s = FIRST_RETRY_S
+            watch(query, driver, health, stop)
+        except Fenced as error:
+            log.error("fenced", detail=str(error))
+            heartbeat.stop()
+            return FENCED
+        except Stopped:
+            break
+        except (*AWAY, KafkaException, LedgerMoved, StreamingQueryException) as error:
+            health.say("retrying", f"the stream starts again in {wait_s:.0f} s: {first_line(error)}")
+            log.warning("restarting", error=str(error), retry_s=wait_s)
+            stop.wait(wait_s)
+            wait_s = min(wait_s * 2, LAST_RETRY_S)
+        finally:
+            driver.close()
+    heartbeat.stop()
+    log.info("stopped")
+    return 0
+
+
+def wait_for_lock(heartbeat: Heartbeat, stop: threading.Event, log: structlog.stdlib.BoundLogger) -> None:
+    """Takes the query's lock, waiting for a database that is away. Raises `Fenced` when another driver holds it."""
+    while not stop.is_set():
+        try:
+            heartbeat.take_lock()
+            return
+        except AWAY as error:
+            log.warning("database_away", error=str(error).strip())
+            stop.wait(LAST_RETRY_S / 5)
+
+
+def begin(spark: SparkSession, settings: Settings, driver: Driver) -> StreamingQuery:
+    """The query, from where the ledger stands. Its checkpoint is new at every start: the ledger alone remembers."""
+    checkpoints = settings.home.absolute() / "checkpoints"
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    checkpoint = checkpoints / str(driver.epoch)
+    # Two sources, so that history has a cap of its own and cannot delay what happens now.
+    events = source(spark, settings, driver.positions, (EVENTS.name,), settings.max_events)
+    history = source(spark, settings, driver.positions, (HISTORY.name, DEAD_LETTERS.name), settings.max_history)
+    writer = events.unionByName(history).writeStream.queryName("stream").foreachBatch(driver.handle)
+    return writer.option("checkpointLocation", checkpoint.as_uri()).start()
+
+
+def source(
+    spark: SparkSession, settings: Settings, positions: Positions, names: tuple[str, ...], most_records: int
+) -> DataFrame:
+    """A Kafka source of some topics as (topic code, partition, offset, value)."""
+    starting: dict[str, dict[str, int]] = {}
+    code = f.lit(None).cast("int")
+    for name in names:
+        full_name = settings.topic_prefix + name
+        code = f.when(f.col("topic") == full_name, TOPIC_CODES[name]).otherwise(code)
+        for (topic, partition), at in positions.items():
+            if topic == TOPIC_CODES[name]:
+                starting.setdefault(full_name, {})[str(partition)] = at.next_offset
+    if len(names) == 1:
+        code = f.lit(TOPIC_CODES[names[0]])
+    reader = spark.readStream.format("kafka").options(
+        **{
+            "kafka.bootstrap.servers": settings.kafka_bootstrap,
+            "subscribe": ",".join(settings.topic_prefix + name for name in names),
+            "startingOffsets": json.dumps(starting),
+            "maxOffsetsPerTrigger": str(most_records),
+            # A range that is gone must not stop the stream: the driver sees the hole against the ledger and writes it down.
+            "failOnDataLoss": "false",
+        }
+    )
+    return reader.load().select(code.cast("int").alias("topic"), "partition", "offset", "value")
+
+
+def watch(query: StreamingQuery, driver: Driver, health: Health, stop: threading.Event) -> None:
+    """Waits for the query's end; what ended it is raised as what it is, not as Spark's wrapping of it."""
+    try:
+        while not stop.is_set() and not health.fenced.is_set():
+            if query.awaitTermination(0.5):
+                return
+        with jvm_may_be_gone():
+            query.stop()
+    except StreamingQueryException:
+        if driver.failure is not None:
+            raise driver.failure from None
+        raise
+    if health.fenced.is_set():
+        raise Fenced("another driver holds the query's lock")
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:200]

@@ -1,0 +1,58 @@
+"""Spark's session, made and warmed in a thread of its own while the driver imports, connects and reads what it must know."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import structlog
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+
+from spark_jobs.partials import spark_schema
+from spark_jobs.scan import Scan
+
+
+class Session:
+    """`spark` is made at once; a context manager, which waits for what it began."""
+
+    def __init__(self, app_name: str) -> None:
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="session")
+        self._made: Future[SparkSession] = self._threads.submit(make, app_name)
+        self._threads.submit(lambda: warm(self._made.result()))
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session, as soon as it is there. Raises what its making raised."""
+        return self._made.result()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        with jvm_may_be_gone():
+            self.spark.stop()
+
+
+@contextmanager
+def jvm_may_be_gone() -> Iterator[None]:
+    """Around stopping: who ends the process group ends the JVM too, which may be gone before us; nothing is left to stop then."""
+    try:
+        yield
+    except (Py4JError, ConnectionError):
+        structlog.get_logger().info("jvm_ended_first")
+
+
+def make(app_name: str) -> SparkSession:
+    spark = SparkSession.builder.appName(app_name).getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    return spark
+
+
+def warm(spark: SparkSession) -> None:
+    """One scan of nothing: the first batch then finds the planner loaded, the code generated and the Python workers there."""
+    cores = spark.sparkContext.defaultParallelism
+    nothing = spark.range(0, cores, 1, cores).selectExpr(
+        "0 AS topic", "cast(id AS int) AS partition", "id AS offset", "cast(NULL AS binary) AS value"
+    )
+    nothing.mapInArrow(Scan({}, "", frozenset()), spark_schema()).toArrow()
