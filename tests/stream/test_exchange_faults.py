@@ -6,11 +6,13 @@ They take seconds each, because time-outs do, and so they are not among the unit
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.stream.faulty_exchange import INGESTION, YFINANCE, Client, FaultyExchange, LiveClient, running_exchange
+from tests.unit.simulator.yfinance_client import assert_whole, what_yfinance_finds
 
 pytestmark = pytest.mark.stream
 
@@ -152,6 +154,13 @@ def test_what_the_unmodified_yfinance_makes_of_a_fault(
     assert found["error"] == said, found
     assert found.get("rows", 0) == 0
     assert yfinance.ask()["rows"] > 100
+
+
+def test_yfinance_finds_everything_over_requests_too(exchange: FaultyExchange, tmp_path: Path):
+    """What it falls back to where curl_cffi is not there; the unit tests have the default."""
+    found = what_yfinance_finds(exchange.environment() | {"YF_DISABLE_CURL_CFFI": "1"}, tmp_path)
+    assert_whole(found)
+    assert (found["unknown"], found["sync"], {tick["id"] for tick in found["ticks"]}) == (0, "BTC-USD", {"NVDA"})
 
 
 @pytest.mark.parametrize(

@@ -11,59 +11,13 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.unit.simulator.yfinance_client import assert_whole, what_yfinance_finds
+
 ROOT = Path(__file__).parents[3]
-
-CLIENT = """
-import asyncio, json, sys, warnings
-warnings.simplefilter("ignore")
-import yfinance as yf
-yf.set_tz_cache_location(sys.argv[1])
-found = {}
-ticker = yf.Ticker("AAPL")
-minutes = ticker.history(period="1d", interval="1m", auto_adjust=False)
-found["minutes"] = len(minutes)
-found["columns"] = list(minutes.columns)
-found["max"] = len(ticker.history(period="max"))
-found["splits"] = ticker.splits.tolist()
-found["half_hours"] = len(ticker.history(period="5d", interval="30m", prepost=True))
-found["week"] = len(ticker.history(period="1mo", interval="1wk"))
-found["info"] = {name: ticker.info[name] for name in ("symbol", "longName", "currency", "exchange")}
-found["last_price"] = ticker.fast_info["lastPrice"]
-found["unknown"] = len(yf.Ticker("NOPE").history(period="5d"))
-found["search"] = [quote["symbol"] for quote in yf.Search("nvidia").quotes]
-
-async def listen():
-    ticks = []
-    async with yf.AsyncWebSocket(verbose=False) as feed:
-        await feed.subscribe(["NVDA", "NOPE"])
-        listening = asyncio.create_task(feed.listen(ticks.append))
-        for _ in range(100):
-            await asyncio.sleep(0.05)
-            if len(ticks) >= 2:
-                break
-        listening.cancel()
-    return ticks
-
-found["ticks"] = asyncio.run(listen())
-feed = yf.WebSocket(verbose=False)
-feed.subscribe("BTC-USD")
-
-class Enough(BaseException):
-    pass
-
-def one(tick):
-    found["sync"] = tick["id"]
-    raise Enough
-
-try:
-    feed.listen(one)
-except Enough:
-    pass
-print(json.dumps(found))
-"""
 
 
 @dataclass(frozen=True)
@@ -122,48 +76,24 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
 
 
 @pytest.fixture(scope="module")
-def clients(exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """What yfinance found, with either of its HTTP libraries; both run at once."""
-    running = {}
-    for library, extra in (("curl_cffi", {}), ("requests", {"YF_DISABLE_CURL_CFFI": "1"})):
-        command = [sys.executable, "-c", CLIENT, str(tmp_path_factory.mktemp(library))]
-        environment = exchange.client_environment() | extra
-        running[library] = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-    found = {}
-    for library, client in running.items():
-        out, err = client.communicate(timeout=180)
-        assert client.returncode == 0, err
-        found[library] = json.loads(out.splitlines()[-1])
-    return found
+def found(exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return what_yfinance_finds(exchange.client_environment(), tmp_path_factory.mktemp("cache"))
 
 
-@pytest.mark.parametrize("library", ["curl_cffi", "requests"])
-def test_yfinance_finds_history_actions_and_names(clients: dict[str, dict], library: str):
-    found = clients[library]
-    assert found["minutes"] > 0
-    assert {"Open", "High", "Low", "Close", "Adj Close", "Volume"} <= set(found["columns"])
-    assert found["max"] > 16_000
-    assert found["splits"] == [2.0, 2.0, 2.0, 7.0, 4.0]
-    assert found["half_hours"] > 190
-    assert found["week"] in (5, 6)
-    assert found["info"] == {"symbol": "AAPL", "longName": "Apple Inc.", "currency": "USD", "exchange": "SIM"}
-    assert found["last_price"] > 0
-    assert "NVDA" in found["search"]
+def test_yfinance_finds_history_actions_and_names(found: dict[str, Any]):
+    """Over curl_cffi, its default; over requests it is among the slower tests."""
+    assert_whole(found)
 
 
-@pytest.mark.parametrize("library", ["curl_cffi", "requests"])
-def test_yfinance_finds_nothing_for_an_unknown_symbol(clients: dict[str, dict], library: str):
-    assert clients[library]["unknown"] == 0
+def test_yfinance_finds_nothing_for_an_unknown_symbol(found: dict[str, Any]):
+    assert found["unknown"] == 0
 
 
-@pytest.mark.parametrize("library", ["curl_cffi", "requests"])
-def test_yfinance_hears_the_feed(clients: dict[str, dict], library: str):
-    ticks = clients[library]["ticks"]
+def test_yfinance_hears_the_feed(found: dict[str, Any]):
+    ticks = found["ticks"]
     assert {tick["id"] for tick in ticks} == {"NVDA"}
     assert abs(int(ticks[-1]["time"]) - time.time() * 1000) < 60_000
-    assert clients[library]["sync"] == "BTC-USD"
+    assert found["sync"] == "BTC-USD"
 
 
 def test_nothing_is_tunnelled_anywhere_else(exchange: Exchange):
@@ -172,6 +102,6 @@ def test_nothing_is_tunnelled_anywhere_else(exchange: Exchange):
         assert connection.recv(4096).startswith(b"HTTP/1.1 403 ")
 
 
-def test_it_stops_on_sigterm(exchange: Exchange, clients: dict[str, dict]):
+def test_it_stops_on_sigterm(exchange: Exchange, found: dict[str, Any]):
     exchange.process.send_signal(signal.SIGTERM)
     assert exchange.process.wait(timeout=10) == 0

@@ -86,12 +86,12 @@ def test_a_connection_is_closed_cleanly_and_the_next_one_lives(live: Live):
     async def run() -> tuple[int | None, int]:
         async with live.client() as client:
             async with subscribed(client) as socket:
-                live.goes_wrong("feed_close", code=1001, for_="300ms")
+                live.goes_wrong("feed_close", code=1001, for_="200ms")
                 await end_of(socket)
                 code = socket.close_code
-            await asyncio.sleep(0.35)
+            await asyncio.sleep(0.25)
             async with subscribed(client) as socket:
-                return code, len(await frames_within(socket, 0.5))
+                return code, len(await frames_within(socket, 0.3))
 
     code, frames = asyncio.run(run())
     assert code == 1001
@@ -110,7 +110,7 @@ def test_a_connection_is_aborted_without_a_word(live: Live):
 
 def test_connections_may_live_for_a_while_each(live: Live):
     async def run() -> list[float]:
-        live.goes_wrong("feed_abort", after="400ms", for_="10s")
+        live.goes_wrong("feed_abort", after="200ms", for_="10s")
         lives = []
         async with live.client() as client:
             for _ in range(2):
@@ -120,7 +120,7 @@ def test_connections_may_live_for_a_while_each(live: Live):
                 lives.append(time.monotonic() - begun_s)
         return lives
 
-    assert all(0.3 < life < 1.5 for life in asyncio.run(run()))
+    assert all(0.15 < life < 1.5 for life in asyncio.run(run()))
 
 
 def test_a_silent_feed_still_answers_pings(live: Live):
@@ -129,7 +129,7 @@ def test_a_silent_feed_still_answers_pings(live: Live):
             live.goes_wrong("feed_silence")
             await frames_within(socket, 0.2)
             await socket.ping()
-            return {message.type for message in await frames_within(socket, 0.5)}
+            return {message.type for message in await frames_within(socket, 0.3)}
 
     assert asyncio.run(run()) == {WSMsgType.PONG}
 
@@ -138,11 +138,11 @@ def test_a_dead_feed_answers_nothing_until_it_is_alive_again(live: Live):
     async def run() -> tuple[list[aiohttp.WSMessage], set[WSMsgType]]:
         async with live.client() as client, subscribed(client) as socket:
             live.goes_wrong("feed_silence", answers_pings=False)
-            await frames_within(socket, 0.3)
+            await frames_within(socket, 0.2)
             await socket.ping()
-            dead = await frames_within(socket, 0.4)
+            dead = await frames_within(socket, 0.3)
             live.schedule.end_all(live.clock_ms())
-            return dead, {message.type for message in await frames_within(socket, 0.6)}
+            return dead, {message.type for message in await frames_within(socket, 0.4)}
 
     dead, alive = asyncio.run(run())
     assert dead == []
@@ -154,11 +154,11 @@ def test_a_switch_takes_hold_of_what_was_prepared_already_and_loses_nothing(live
 
     async def run() -> list[str]:
         async with live.client() as client, subscribed(client) as socket:
-            found = await frames_within(socket, 0.5)
+            found = await frames_within(socket, 0.3)
             live.goes_wrong("feed_garbage", share=1.0, forms=["list"])
-            found += await frames_within(socket, 0.7)
+            found += await frames_within(socket, 0.4)
             live.schedule.end_all(live.clock_ms())
-            found += await frames_within(socket, 0.5)
+            found += await frames_within(socket, 0.3)
             return [message.data for message in found]
 
     said = asyncio.run(run())
