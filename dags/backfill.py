@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from dags.commands import backfill_command
-from dags.policy import OWNER, START, retry_policy
+from dags.policy import HISTORY_POOL, OWNER, START, retry_policy
 
 FRAMES = ["1d", "1m", "5m", "15m", "1h"]
 
@@ -38,7 +38,12 @@ FRAMES = ["1d", "1m", "5m", "15m", "1h"]
     },
 )
 def backfill() -> None:
-    @task(retries=4, retry_policy=retry_policy(timedelta(minutes=15)), execution_timeout=timedelta(hours=2))
+    @task(
+        retries=4,
+        retry_policy=retry_policy(timedelta(minutes=15)),
+        execution_timeout=timedelta(hours=2),
+        pool=HISTORY_POOL,
+    )
     def fetch_history(params: dict[str, Any] | None = None) -> dict[str, object]:
         from dags.running import run
 

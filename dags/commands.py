@@ -31,5 +31,25 @@ def backfill_command(
     ]
 
 
+def ledger_command(deadline_s: int, symbols: Sequence[str] | None = None, everything: bool = False) -> list[str]:
+    """The gap ledger: look, fetch what can be repaired, look again; nothing is asked after `deadline_s`."""
+    options = _listed("--symbols", symbols)
+    return [*INGESTION, "ledger", "--deadline", str(deadline_s), *options, *(["--all"] if everything else [])]
+
+
+def actions_command(days: int, symbols: Sequence[str] | None = None) -> list[str]:
+    """Splits and dividends of so many days, as they are published now."""
+    return [*INGESTION, "actions", "--days", str(days), *_listed("--symbols", symbols)]
+
+
+def replay_command(ids: Sequence[int] | None = None, symbol: str | None = None, reason: str | None = None) -> list[str]:
+    """Dead letters once more: those that are named, else those of symbols that are known by now."""
+    which = [*map(str, ids or ())]
+    which += [
+        part for option, value in (("--symbol", symbol), ("--reason", reason)) if value for part in (option, value)
+    ]
+    return [*INGESTION, "dead-letters", "replay", "--json", *(which or ["--mendable"])]
+
+
 def _listed(option: str, values: Sequence[str] | None) -> list[str]:
     return [option, ",".join(values)] if values else []

@@ -27,6 +27,10 @@ class PartAway(CommandFailed):
     """PostgreSQL or Kafka could not be reached."""
 
 
+class QualityTooLow(CommandFailed):
+    """A session's data are not as good as they should be."""
+
+
 BY_EXIT_CODE: dict[int, type[CommandFailed]] = {
     2: BadConfiguration,
     10: Throttled,

@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
     )
     gaps = commands.add_parser("gaps", help="what is missing, and how good the sessions are")
     gaps.add_argument("--days", type=int, default=7, metavar="N", help="of so many days (7)")
-    for command in (poll, backfill, ledger, gaps):
+    actions = commands.add_parser("actions", help="splits and dividends as they are published now")
+    actions.add_argument("--days", type=int, default=120, metavar="N", help="of so many days (120)")
+    for command in (poll, backfill, ledger, gaps, actions):
         command.add_argument(
             "--symbols", type=listed, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
         )

@@ -76,6 +76,21 @@ def run_ledger(chosen: argparse.Namespace, configured: Settings) -> int:
     return told(done.as_dict(), stopped)
 
 
+def run_actions(chosen: argparse.Namespace, configured: Settings) -> int:
+    from ingestion import actions
+
+    done, stopped = actions.run(
+        seeded(configured),
+        provider_of(configured, keep=BACKFILL_KEEPS),
+        publisher_of(configured, "actions"),
+        configured.source,
+        chosen.symbols,
+        chosen.days,
+        service.now_ms,
+    )
+    return told(done.as_dict(), stopped)
+
+
 def run_gaps(chosen: argparse.Namespace, configured: Settings) -> int:
     from rich.console import Console
 
@@ -123,6 +138,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "backfill": run_backfill,
     "ledger": run_ledger,
     "gaps": run_gaps,
+    "actions": run_actions,
     "symbols": run_symbols,
     "import": run_import,
     "dead-letters": run_dead_letters,

@@ -130,6 +130,24 @@ def stored_bars(database: Database, symbol: str, timeframe: str, since_ms: int) 
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
+def stored_closes(database: Database, symbol: str, since: date) -> dict[date, float]:
+    """Session → the printed close that a day's bar of ours was final with."""
+    rows = database.run(
+        "SELECT session_date, close FROM v1.bars WHERE symbol = %s AND timeframe = '1d' AND session_date >= %s AND is_final",
+        (symbol, since),
+    )
+    return dict(rows)  # type: ignore[arg-type]
+
+
+def note_quality(database: Database, symbol: str, day: date, note: str) -> None:
+    """A sentence for whoever looks at the session's quality."""
+    database.run(
+        "INSERT INTO core.quality (symbol, session_date, note) VALUES (%s, %s, %s)"
+        " ON CONFLICT (symbol, session_date) DO UPDATE SET note = EXCLUDED.note, updated_at = now()",
+        (symbol, day, note),
+    )
+
+
 def stored_sessions(database: Database, symbol: str, timeframe: str) -> set[date]:
     """The session dates that have a bar of the timeframe."""
     rows = database.run(

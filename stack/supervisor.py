@@ -18,6 +18,7 @@ from stack.control import PID_FILE, SOCKET, encode, socket_path
 from stack.errors import Exit, StackError, of_the_system
 from stack.files import write_atomic
 from stack.home import Home
+from stack.orders import obey
 from stack.platform import open_platform
 from stack.ports import PREFERRED, Claims, choose
 from stack.services import STOP_ORDER, all_processes
@@ -69,6 +70,11 @@ class Supervisor:
     async def restart(self, names: list[str]) -> dict[str, Any]:
         await self.stop(names)
         return await self.start(names)
+
+    async def restart_as_ordered(self, names: list[str]) -> None:
+        """An order from the database waits for those from the socket."""
+        async with self.lock:
+            await self.restart(names)
 
     async def status(self, _names: list[str]) -> dict[str, Any]:
         return {"pid": os.getpid(), "processes": {name: unit.account() for name, unit in self.units.items()}}
@@ -134,10 +140,12 @@ class Supervisor:
             server = await asyncio.start_unix_server(self.answer, path=path)
         (self.home.run / SOCKET).chmod(0o600)
         house = asyncio.create_task(self.keep_house())
+        orders = asyncio.create_task(obey(self.home, self.restart_as_ordered))
         write_atomic(self.home.run / PID_FILE, f"{os.getpid()}\n")
         log.info("supervisor ready", home=str(self.home.path))
         await self.ended.wait()
         house.cancel()
+        orders.cancel()
         await asyncio.sleep(0.1)  # lets the answer to `shutdown` out
         server.close()
         (self.home.run / SOCKET).unlink(missing_ok=True)

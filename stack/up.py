@@ -20,6 +20,7 @@ from stack.java import find_java
 from stack.logfiles import last_words
 from stack.passwords import ADMIN_ROLE, secret, write_pgpass
 from stack.platform import PYTHON, Platform, open_platform
+from stack.pools import ensure_pools
 from stack.ports import PREFERRED
 from stack.postgres import open_server
 from stack.source import decide
@@ -176,6 +177,7 @@ class Start:
             if is_due:
                 command = ["nice", f"-n{airflow.NICENESS}", str(PYTHON.parent / "airflow"), "db", "migrate"]
                 self.tool("airflow db migrate", command, self.platform.environment())
+        ensure_pools(self.platform)
 
     def kafka(self) -> str | None:
         node = self.platform.kafka()

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from dags.commands import backfill_command, poll_command
+from dags.commands import actions_command, backfill_command, ledger_command, poll_command, replay_command
 
 pytestmark = pytest.mark.unit
 
@@ -31,3 +31,11 @@ def test_the_command_line_is_one_that_ingestion_understands() -> None:
     parsed = parser().parse_args(backfill_command(["AAPL"], ["1d"], "2026-01-01", True)[3:])
     assert (parsed.symbols, parsed.timeframes, parsed.since.year, parsed.everything) == (["AAPL"], ["1d"], 2026, True)
     assert parser().parse_args(poll_command(40)[3:]).deadline == 40
+    assert parser().parse_args(ledger_command(480)[3:]).deadline == 480
+    parsed = parser().parse_args(ledger_command(480, ["AAPL"], True)[3:])
+    assert (parsed.symbols, parsed.everything) == (["AAPL"], True)
+    assert parser().parse_args(actions_command(120, ["AAPL"])[3:]).days == 120
+    parsed = parser().parse_args(replay_command()[3:])
+    assert (parsed.mendable, parsed.ids, parsed.json) == (True, [], True)
+    parsed = parser().parse_args(replay_command([3, 4], "AAPL", "bad_price")[3:])
+    assert (parsed.ids, parsed.symbol, parsed.reason, parsed.mendable) == ([3, 4], "AAPL", "bad_price", False)

@@ -1,0 +1,24 @@
+"""What happens when a run misses its deadline: it is said where people look."""
+
+import logging
+from typing import Any
+
+from dags.database import connected
+
+log = logging.getLogger(__name__)
+
+NAME = "airflow"
+
+
+def missed(context: dict[str, Any] | None = None, seconds: float = 0.0, **_: Any) -> None:
+    """Writes the row of Airflow in the services' status. Called by Airflow with the run that is late."""
+    run = (context or {}).get("dag_run") or {}
+    dag_id = run.get("dag_id", "a DAG") if isinstance(run, dict) else getattr(run, "dag_id", "a DAG")
+    detail = f"{dag_id} was not done {seconds:.0f} s after it was queued: see its log in Airflow"
+    log.warning("%s", detail)
+    with connected() as cursor:
+        cursor.execute(
+            "INSERT INTO core.service_status (name, state, detail) VALUES (%s, 'waiting', %s)"
+            " ON CONFLICT (name) DO UPDATE SET state = 'waiting', detail = EXCLUDED.detail, heartbeat_at = now()",
+            (NAME, detail),
+        )
