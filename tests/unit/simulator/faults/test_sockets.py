@@ -30,7 +30,7 @@ class Live:
     def __init__(self, market: Any) -> None:
         self.clock_ms = exchange_clock(ms("2026-03-11T12:00:05-04:00"), 1.0, wall_clock_ms)
         self.schedule = Schedule()
-        scripted = ScriptedMarket(SEED, market.listings, market.splits, "XNYS", self.schedule)
+        scripted = ScriptedMarket(SEED, market.listings, market.splits, "24/7", self.schedule)
         self.feed = Feed(scripted, 20.0, self.clock_ms, faulty_frames(self.schedule))
         self.schedule.listeners.append(self.feed.tape_again)
         self.disturber = Disturber(self.schedule, self.feed, self.clock_ms, 1.0)
@@ -52,14 +52,16 @@ class Live:
 
 
 @pytest.fixture
-def live(exchanges: Any) -> Live:
-    return Live(exchanges)
+def live(market: Any) -> Live:
+    return Live(market)
 
 
 @asynccontextmanager
 async def subscribed(client: TestClient[Any, Any]) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     async with client.ws_connect("/", headers=STREAM, autoping=False) as socket:
-        await socket.send_str('{"subscribe": ["NVDA", "BTC-USD"]}')
+        await socket.send_str(
+            '{"subscribe": ["NVDA", "BTC-USD", "ETH-USD", "^GSPC", "^IXIC", "EURUSD=X", "JPY=X", "SPY"]}'
+        )
         await asyncio.wait_for(socket.receive(), 5)
         yield socket
 
@@ -87,8 +89,7 @@ def test_a_connection_is_closed_cleanly_and_the_next_one_lives(live: Live):
         async with live.client() as client:
             async with subscribed(client) as socket:
                 live.goes_wrong("feed_close", code=1001, for_="200ms")
-                await end_of(socket)
-                code = socket.close_code
+                code = (await end_of(socket)).data
             await asyncio.sleep(0.25)
             async with subscribed(client) as socket:
                 return code, len(await frames_within(socket, 0.3))
