@@ -92,21 +92,17 @@ def run_actions(chosen: argparse.Namespace, configured: Settings) -> int:
 
 
 def run_gaps(chosen: argparse.Namespace, configured: Settings) -> int:
-    from rich.console import Console
+    from ingestion import gap_report, terminal
 
-    from ingestion import gap_report
-
-    gap_report.show(Database(configured.database_url), Console(soft_wrap=True), chosen.symbols, chosen.days)
+    gap_report.show(Database(configured.database_url), terminal.console(), chosen.symbols, chosen.days)
     return 0
 
 
 def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
     # Not at the top: the live service starts without what only people need.
-    from rich.console import Console
+    from ingestion import symbols, terminal
 
-    from ingestion import symbols
-
-    database, console = Database(configured.database_url), Console(soft_wrap=True)
+    database, console = Database(configured.database_url), terminal.console()
     if chosen.verb == "list":
         console.print(symbols.listed(database))
         return 0

@@ -9,6 +9,9 @@ from market.calendars import Session, session_of, sessions
 from market.contracts import PROVIDER_SETTLE_MS
 from market.timeframes import MINUTE_MS
 
+# A session's minutes are with the provider at the latest so long after they ended.
+LONGEST_LAG_MS = 10 * MINUTE_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Covered:
@@ -40,12 +43,11 @@ def of_window(answer: Answer, calendar: str, start_ms: int, end_ms: int | None) 
 
 def within(answer: Answer, session: Session, start_ms: int, end_ms: int) -> Iterator[Covered]:
     """The settled part of a session. While it is open, a provider that lags looks like a market that rests: then only what lies
-    before the newest row is known."""
+    before the newest row is known, and what is older than a provider ever lags."""
     settled_ms = answer.asked_ms - PROVIDER_SETTLE_MS
     if settled_ms < session.close_ms:
-        rows = [row.ts_ms for row in answer.rows[-2:] if row.ts_ms < session.close_ms]
-        newest_ms = max(rows, default=start_ms)
-        settled_ms = min(settled_ms, newest_ms)
+        newest_ms = max((row.ts_ms for row in answer.rows[-2:]), default=start_ms)
+        settled_ms = min(settled_ms, max(newest_ms, answer.asked_ms - LONGEST_LAG_MS))
     end_ms = min(end_ms, settled_ms // MINUTE_MS * MINUTE_MS)
     if start_ms < end_ms:
         yield Covered(session.session_date, start_ms, end_ms, answer.asked_ms)

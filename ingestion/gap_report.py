@@ -23,6 +23,7 @@ STATES = {"open": "yellow", "repaired": "green"}
 def show(database: Database, console: Console, symbols: list[str] | None, days: int) -> None:
     """Two tables: the newest gaps, the worst sessions."""
     gaps = Table("symbol", "from (UTC)", "to", "minutes", "reason", "detail", "state", box=None, pad_edge=False)
+    gaps.columns[0].no_wrap = True
     for symbol, start, end, minutes, reason, detail, state in database.run(GAPS, (days, symbols, symbols)):
         gaps.add_row(
             symbol or "all",
@@ -36,6 +37,7 @@ def show(database: Database, console: Console, symbols: list[str] | None, days: 
         )
     names = ("symbol", "session", "score", "complete", "timely", "valid", "consistent", "unique", "expected", "present")
     scores = Table(*names, "repaired", box=None, pad_edge=False)
+    scores.columns[0].no_wrap = True
     for symbol, day, *points in database.run(SCORES, (days, symbols, symbols)):
         scores.add_row(symbol, str(day), *("" if point is None else f"{point:g}" for point in points))
     console.print(gaps if gaps.row_count else "nothing is missing", highlight=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ingestion import terminal
 from ingestion.database import Database
 from ingestion.errors import BadConfiguration, BadFile
 from ingestion.importing import Importer, Request, Summary
@@ -44,7 +45,7 @@ def run(chosen: argparse.Namespace, configured: Settings, publisher: Callable[[]
         summary.error = str(failure or "")
         print(json.dumps(summary.as_dict()), flush=True)  # noqa: T201  (a command's answer)
     else:
-        Console(soft_wrap=True).print(told(summary), markup=False, highlight=False)
+        terminal.console().print(told(summary), markup=False, highlight=False)
     if failure is not None:
         raise failure
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ingestion import letters, replay
+from ingestion import letters, replay, terminal
 from ingestion.database import Database
 from ingestion.editing import readable, with_changes, with_first_receipt
 from ingestion.errors import BadConfiguration, NotReplayed
@@ -31,7 +31,7 @@ def run(
     provider: Callable[[], LiveProvider],
     publisher: Callable[[], Publisher],
 ) -> int:
-    database, console = Database(configured.database_url), Console(soft_wrap=True)
+    database, console = Database(configured.database_url), terminal.console()
     if chosen.verb == "list":
         which = Which(symbol=chosen.symbol, reason=chosen.reason, states=tuple(chosen.state or ()))
         console.print(listed(list(letters.find(database, which, chosen.limit, newest_first=True))))
@@ -56,6 +56,7 @@ def which_to_replay(chosen: argparse.Namespace) -> Which:
 
 def listed(found: list[Letter]) -> Table:
     table = Table(*COLUMNS, box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for letter in found:
         state = letter.state + (f" ({letter.replay_detail})" if letter.state in ("failed", "refused") else "")
         table.add_row(

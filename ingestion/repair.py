@@ -8,7 +8,7 @@ import structlog
 
 from ingestion import ledger_tables as stored
 from ingestion import tables
-from ingestion.coverage import Covered, of_window
+from ingestion.coverage import LONGEST_LAG_MS, Covered, of_window
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, ProviderError
 from ingestion.instruments import Instrument
@@ -152,10 +152,14 @@ class Mender:
     def _symbol(self, instrument: Instrument, spans: list[Span]) -> Iterator[Covered]:
         reach = self._provider.reach["1m"]
         floor_ms = self._now_ms() - (reach.days_back or 10_000) * DAY_MS
+        end_ms: int | None
         for start_ms, end_ms in windows(spans, floor_ms, (reach.days_a_request or 10_000) * DAY_MS):
             if time.monotonic() > self._deadline_s:
                 self._summary.failed.append(f"{instrument.symbol}: left to the next run")
                 return
+            if end_ms is not None and end_ms > self._now_ms() - LONGEST_LAG_MS:
+                # Rows behind the span prove that the provider does not merely lag.
+                end_ms = None
             self._summary.requests += 1
             answer = briefly(lambda: self._provider.history(instrument.symbol, "1m", start_ms, end_ms), RETRY_S)  # noqa: B023
             splits = {**tables.stored_splits(self._database, instrument.symbol), **dict(answer.splits)}

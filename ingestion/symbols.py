@@ -76,6 +76,7 @@ def described(instrument: Instrument) -> str:
 def listed(database: Database) -> Table:
     """The tracked list for a terminal."""
     table = Table(*COLUMNS, box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for symbol, name, kind, exchange, calendar, currency, decimals, state, detail, history, price, at in database.run(
         LIST
     ):

@@ -176,11 +176,13 @@ def row(ts_ms: int) -> ProviderRow:
 
 def test_an_answer_of_an_open_session_speaks_for_what_lies_before_its_newest_row(session: Session, at: At) -> None:
     asked_ms = at("2025-11-24T15:00:40")
-    lagging = Answer(asked_ms, [row(at("2025-11-24T14:30")), row(at("2025-11-24T14:52"))])
+    lagging = Answer(asked_ms, [row(at("2025-11-24T14:30")), row(at("2025-11-24T14:54"))])
     [piece] = of_newest(lagging, "XNYS")
-    assert (piece.session_date, piece.start_ms, piece.end_ms) == (MONDAY, session.open_ms, at("2025-11-24T14:52"))
-    # Nothing yet: nothing is known.
-    assert of_newest(Answer(asked_ms, []), "XNYS") == []
+    assert (piece.session_date, piece.start_ms, piece.end_ms) == (MONDAY, session.open_ms, at("2025-11-24T14:54"))
+    # Nothing yet: what lies longer back than a provider lags is known, no more.
+    [piece] = of_newest(Answer(asked_ms, []), "XNYS")
+    assert piece.end_ms == at("2025-11-24T14:50")
+    assert of_newest(Answer(at("2025-11-24T14:36"), []), "XNYS") == []
 
 
 def test_an_answer_after_the_bell_speaks_for_the_whole_session(session: Session, at: At) -> None:
