@@ -4,6 +4,7 @@ The heartbeat's connection also holds the query's advisory lock, so that a secon
 of fencing it out by accident; it makes the coming months' partitions, too.
 """
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -76,14 +77,16 @@ class Heartbeat(threading.Thread):
     def run(self) -> None:
         while not self.ended.wait(BEAT_S):
             try:
-                if self._connection is None and not self._connect():
-                    self.log.error("fenced", detail="another driver took the query while the database was away")
-                    self.health.fenced.set()
-                    return
+                if self._connection is None:
+                    self.take_lock()
                 self.beat()
+            except Fenced as error:
+                self.log.error("fenced", detail=str(error))
+                self.health.fenced.set()
+                return
             except psycopg2.Error as error:
                 self.log.warning("heartbeat_missed", error=str(error).strip())
-                self._connection = None
+                self._drop()
 
     def stop(self) -> None:
         self.ended.set()
@@ -109,6 +112,13 @@ class Heartbeat(threading.Thread):
                 today = datetime.now(UTC).date()
                 cursor.execute("SELECT core.ensure_partitions(%s, %s)", (today - MONTHS_BEHIND, today + MONTHS_AHEAD))
                 self._partitions_at = now
+
+    def _drop(self) -> None:
+        """Gives the connection up, and with it the lock, which a session that lives on would keep from ourselves."""
+        if self._connection is not None:
+            with contextlib.suppress(psycopg2.Error):
+                self._connection.close()
+        self._connection = None
 
     def _connect(self) -> bool:
         connection = psycopg2.connect(
