@@ -9,6 +9,7 @@ from stack.passwords import AIRFLOW_USER, READER
 from stack.platform import Platform
 from stack.ports import HOST
 from stack.services import services_of
+from stack.words import task_words
 
 DISK_PARTS = ("data", "jars", "logs", "airflow", "spark", "cache")
 
@@ -28,6 +29,8 @@ def account(home: Home) -> dict[str, Any]:
     places = addresses(Platform(home, kept)) if kept and kept.ports else {}
     body["services"] = {name: service(name, processes) | places.get(name, {}) for name in names}
     body["ready"] = bool(names) and all(entry["is_well"] for entry in body["services"].values())
+    is_up = body["services"].get("postgres", {}).get("is_well", False)
+    body["tasks"] = task_words(Platform(home, kept)) if kept and is_up else {}
     body["disk"] = disk(home)
     return body
 

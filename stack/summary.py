@@ -46,6 +46,9 @@ def tell_status(console: Console, body: dict[str, Any]) -> None:
         for words in (entry["detail"], f"last ended: {entry['last_exit']}" if entry["last_exit"] else ""):
             if words:
                 console.print(f"{'':<10} {words}", highlight=False, markup=False)
+    for name, task in body["tasks"].items():
+        # Services say what they do; so do the tasks that Airflow starts.
+        console.print(f"{name:<10} {task['state']:<10} {task['detail']}", highlight=False, markup=False)
     disk = body["disk"]
     ready = "ready" if body["ready"] else "not ready"
     space = f"{disk['used_bytes'] / 2**30:.1f} GB used, {disk['free_bytes'] / 2**30:.0f} GB free"
