@@ -86,7 +86,7 @@ def port() -> Iterator[int]:
 
     async def serve() -> TestServer:
         server = TestServer(application(Schedule()))
-        await server.start_server()
+        await server.start_server(access_log=None)
         ports.append(server.port or 0)
         started.set()
         return server
