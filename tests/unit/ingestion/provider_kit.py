@@ -99,7 +99,8 @@ class ProviderContract:
         answer = case.provider.history(case.symbol, "1m", case.minutes[0], None)
         records = records_of(answer, instrument, "1m", "yahoo", SplitFactors(answer.splits))
         assert records.dead_letters == []
-        assert all(isinstance(bar, Bar) and bar.is_complete for bar in records.bars)
+        # The last row of a session that is open may be in progress.
+        assert all(isinstance(bar, Bar) and bar.is_complete for bar in records.bars[:-1])
         regular = [ms for ms in case.minutes if session_at(instrument.calendar, ms)]
         assert [bar.event_ms for bar in records.bars if bar.session == "regular"] == regular
 
@@ -111,7 +112,7 @@ class LiveProviderContract(ProviderContract):
         provider: LiveProvider = case.provider
         assert provider.feed_url.startswith("wss://")
         for message in (provider.subscribe([case.symbol]), provider.unsubscribe([case.symbol])):
-            assert case.symbol in message
+            assert case.symbol.lower() in message.lower()
         assert provider.subscribe([case.symbol]) == provider.subscribe([case.symbol])
 
     def test_a_quote_has_a_symbol_a_price_and_a_time_in_milliseconds(self, case: Case) -> None:
