@@ -76,7 +76,12 @@ class Memory:
     def numbers(self, keys: list[SeriesKey]) -> Ints:
         """The numbers of series, each read from the database when it is first met."""
         ids = self.ids
-        return np.array([ids[key] if key in ids else self.get(key) for key in keys], np.int64)
+        new = {key for key in keys if key not in ids}
+        if new:
+            # All that a symbol may have at once: its roll-ups ask for the other frames in a moment.
+            frames = {SeriesKey(key.symbol, *FRAMES[number]) for key in new for number in np.flatnonzero(IS_REGULAR)}
+            self.meet(sorted(new | frames))
+        return np.array([ids[key] for key in keys], np.int64)
 
     def get(self, key: SeriesKey) -> int:
         """The number of a series."""

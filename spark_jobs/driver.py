@@ -39,6 +39,19 @@ class Stopped(Exception):
     """The stream was told to stop while it waited."""
 
 
+class Steps:
+    """How long each step of a batch took, in seconds."""
+
+    def __init__(self) -> None:
+        self.began = self._at = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def end(self, step: str) -> None:
+        now = time.monotonic()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._at
+        self._at = now
+
+
 class Driver:
     """Holds the connection, the book and the ledger's positions of one epoch."""
 
@@ -50,6 +63,7 @@ class Driver:
         self.stop = stop
         self.log = log
         self.failure: Exception | None = None
+        self.steps = Steps()
         self.epoch = 0
         self.cluster_id = ""
         self.positions: ledger.Positions = {}
@@ -76,17 +90,16 @@ class Driver:
 
     def handle(self, frame: DataFrame, batch_id: int) -> None:
         """foreachBatch's function: scan, fold, commit; then a rest if the market is quiet."""
-        started = time.monotonic()
+        steps = self.steps = Steps()
         try:
             scanned = self._scan(frame)
-            scanned_at = time.monotonic()
             self._commit(scanned)
         except Exception as error:
             self.failure = error
             raise
         records = sum(part.records for part in scanned.ranges)
-        metrics.BATCH_SECONDS.labels("scan").observe(scanned_at - started)
-        metrics.BATCH_SECONDS.labels("commit").observe(time.monotonic() - scanned_at)
+        for step, seconds in steps.seconds.items():
+            metrics.BATCH_SECONDS.labels(step).observe(seconds)
         metrics.COMMITTED_AT.set_to_current_time()
         self.health.committed(records, time.time())
         self.log.debug(
@@ -94,8 +107,8 @@ class Driver:
             batch=batch_id,
             records=records,
             committed_ns=time.time_ns(),
-            scan_s=round(scanned_at - started, 4),
-            commit_s=round(time.monotonic() - scanned_at, 4),
+            between_s=round(steps.began - self._ended_at, 4),
+            **{f"{step}_s": round(seconds, 4) for step, seconds in steps.seconds.items()},
             ranges=[(part.topic, part.partition, part.first, part.last) for part in scanned.ranges],
         )
         self._rest(records)
@@ -130,7 +143,9 @@ class Driver:
             until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
             scan = Scan(begin, self.settings.source, known, until_ms)
             partials = frame.mapInArrow(scan, spark_schema()).toArrow()
+            self.steps.end("scan")
             scanned = read_scan(partials, self.book.instruments)
+            self.steps.end("read")
             unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}
             if not unknown or not self._meet(unknown):
                 return scanned
@@ -169,6 +184,7 @@ class Driver:
         assert self._connection is not None  # noqa: S101
         with self._connection, self._connection.cursor() as cursor:
             changes: Changes = self.book.apply(scanned.batch)
+            self.steps.end("fold")
             self.writer.write(cursor, changes, scanned, self.positions, time.time_ns() // 1_000_000)
             steps = self._steps(scanned)
             for part in scanned.ranges:
@@ -182,6 +198,8 @@ class Driver:
                         cursor, at.topic, "log_truncated", f"offsets {at.next_offset} to {part.first - 1} were gone"
                     )
             ledger.advance(cursor, self.cluster_id, self.epoch, steps)
+            self.steps.end("write")
+        self.steps.end("commit")
         for place, step in zip(((part.topic, part.partition) for part in scanned.ranges), steps, strict=True):
             at = self.positions[place]
             at.next_offset, at.clock_ms, at.clock_since_ms = step.next_offset, step.clock_ms, step.clock_since_ms

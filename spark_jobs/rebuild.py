@@ -37,7 +37,20 @@ def wake(book: Book, connection: Connection) -> None:
     }
     keys += [key._replace(session="ext") for key in keys if key.timeframe == "1m" and key.symbol in has_hours]
     book.memory.meet(keys)
+    waiting = [(book.memory.ids[key], ts_ms) for key, ts_ms in oldest_waiting(connection) if key in book.memory.ids]
+    series, ts_ms = np.array(waiting, np.int64).reshape(-1, 2).T
+    book.memory.reach(series, ts_ms)
     book.resume()
+
+
+def oldest_waiting(connection: Connection) -> list[tuple[SeriesKey, int]]:
+    """The oldest bar of each series that is not final (its start in milliseconds): however old, it waits for its clock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT symbol, timeframe, session, (extract(epoch FROM min(ts)) * 1000)::bigint
+               FROM core.bars WHERE NOT is_final GROUP BY symbol, timeframe, session"""
+        )
+        return [(SeriesKey(*row[:3]), row[3]) for row in cursor.fetchall()]
 
 
 def stored_series(book: Book, connection: Connection) -> list[SeriesKey]:

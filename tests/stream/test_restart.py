@@ -1,0 +1,93 @@
+"""What a start reads back: bars of any age that still wait, and every series as it was committed."""
+
+import numpy as np
+import psycopg2
+import pytest
+
+from market import memory
+from market.book import Book
+from market.series import SeriesKey
+from spark_jobs import rebuild
+from spark_jobs.reader import Reader
+from spark_jobs.writer import Writer
+from tests.embedded import Database
+from tests.unit.market.worlds import (
+    FRIDAY,
+    INSTRUMENTS,
+    BarEvent,
+    ClockEvent,
+    Event,
+    Fold,
+    MemoryStore,
+    TickEvent,
+    batch_of,
+    difference,
+    open_ms,
+)
+
+pytestmark = pytest.mark.stream
+
+COIN = "BTC-USD"
+MINUTE_MS = 60_000
+
+
+def minutes(first: int, count: int) -> list[Event]:
+    start = open_ms(COIN, FRIDAY)
+    rng = np.random.default_rng(first)
+    return [
+        BarEvent(COIN, "1m", FRIDAY, start + k * MINUTE_MS, (price, price + 1, price - 1, price, 3.0), start + (k + 9) * MINUTE_MS)
+        for k, price in zip(range(first, first + count), (rng.integers(9_000, 9_100, count) / 100).tolist(), strict=True)
+    ]  # fmt: skip
+
+
+def test_a_start_finds_a_bar_that_was_left_open_long_before_memory(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    #   minute 0 (tick, no clock yet) | 1 ........ 700 complete, from history |     restart     clock passes all
+    monkeypatch.setattr(memory, "KEEP_ROWS", 50)
+    start = open_ms(COIN, FRIDAY)
+    events = [TickEvent(COIN, start + 500, 90.0, 1), *minutes(1, 700)]
+    clock = [ClockEvent(start + 800 * MINUTE_MS, partition) for partition in (0, 1)]
+    undisturbed, store = Fold(), MemoryStore()
+    connection = psycopg2.connect(postgres.writer)
+    writer = Writer(connection, "simulator")
+    writer.prepare()
+    book = Book(Reader(connection, INSTRUMENTS), INSTRUMENTS)
+    for batch in (events, clock):
+        undisturbed.step(batch)
+        with connection, connection.cursor() as cursor:
+            changes = book.apply(batch_of(batch))
+            writer.write_series(cursor, changes.series)
+        store.commit(changes)
+        book = Book(Reader(connection, INSTRUMENTS), INSTRUMENTS)
+        with connection:
+            rebuild.wake(book, connection)
+    assert difference(undisturbed.store, store) == ""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM core.bars WHERE NOT is_closed AND bar_end <= to_timestamp(%s)", (clock[0].ms / 1e3,)
+        )
+        assert cursor.fetchone() == (0,)
+    connection.close()
+
+
+def test_series_read_back_together_are_what_was_written(postgres: Database) -> None:
+    connection = psycopg2.connect(postgres.writer)
+    writer, fold = Writer(connection, "simulator"), Fold()
+    writer.prepare()
+    clock = ClockEvent(open_ms(COIN, FRIDAY) + 90 * MINUTE_MS, 1)
+    for batch in (minutes(0, 90), [clock, TickEvent(COIN, clock.ms + 10, 91.0, 7)]):
+        changes = fold.step(batch)
+        with connection, connection.cursor() as cursor:
+            writer.write_series(cursor, changes.series)
+    reader, keys = Reader(connection, INSTRUMENTS), list(fold.store.rows)
+    assert len(keys) == 8
+    with connection:
+        for key, (rows, states, values, is_all) in reader.newest(keys, 40):
+            expected = fold.store.rows_before(key, 1 << 60, 40)
+            assert is_all == expected[3] == (key != SeriesKey(COIN, "1m", "regular"))
+            for name in rows.dtype.names:
+                np.testing.assert_array_equal(rows[name], expected[0][name], err_msg=f"{key} {name}")
+            np.testing.assert_array_equal(states, expected[1])
+            np.testing.assert_array_equal(values, expected[2])
+    connection.close()
