@@ -13,7 +13,7 @@ from ingestion.errors import BadConfiguration, IngestionError
 log = structlog.get_logger()
 
 # What a person runs and reads: only what went wrong is logged beside it.
-FOR_PEOPLE = ("symbols", "dead-letters", "gaps", "import")
+FOR_PEOPLE = ("symbols", "dead-letters", "gaps", "import", "wire")
 
 
 def main(arguments: list[str] | None = None) -> int:

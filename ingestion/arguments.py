@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--symbols", type=listed, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
         )
+    commands.add_parser("wire", help="whether the provider still speaks as the platform expects")
     add_symbols(commands.add_parser("symbols", help="the tracked list"))
     add_import(commands.add_parser("import", help="bars of a CSV or Parquet file"))
     add_dead_letters(commands.add_parser("dead-letters", help="what was refused, and its second try"))

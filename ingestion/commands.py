@@ -91,6 +91,13 @@ def run_actions(chosen: argparse.Namespace, configured: Settings) -> int:
     return told(done.as_dict(), stopped)
 
 
+def run_wire(_chosen: argparse.Namespace, configured: Settings) -> int:
+    """The real wire against the contract; nothing is stored, PostgreSQL and Kafka are not needed."""
+    from ingestion import terminal, wire_check
+
+    return 0 if wire_check.run(provider_of(configured), terminal.console(), service.now_ms) else 1
+
+
 def run_gaps(chosen: argparse.Namespace, configured: Settings) -> int:
     from ingestion import gap_report, terminal
 
@@ -134,6 +141,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "backfill": run_backfill,
     "ledger": run_ledger,
     "gaps": run_gaps,
+    "wire": run_wire,
     "actions": run_actions,
     "symbols": run_symbols,
     "import": run_import,

@@ -114,11 +114,16 @@ def logs(
 
 
 @app.command()
-def doctor(home: HomeOption = None) -> None:
+def doctor(
+    home: HomeOption = None,
+    yahoo: Annotated[
+        bool, typer.Option("--yahoo", help="Also whether the real Yahoo speaks as expected; half a minute.")
+    ] = False,
+) -> None:
     """Look at everything the platform stands on. Exit 1 when something is missing."""
     from stack.doctor import examine
 
-    well = True
+    well = ingest_verbs.check_wire() if yahoo else True
     for finding in examine(open_home(home)):
         well &= finding.is_well
         console.print(

@@ -1,6 +1,9 @@
 """Verbs whose work is ingestion's: the tracked list. Each is a command line of `python -m ingestion`."""
 
+import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +32,22 @@ def ingest(home: Path | None, *arguments: str) -> None:
     command = [str(PYTHON), "-P", "-m", "ingestion", *arguments]
     code = subprocess.run(command, cwd=REPO, env=platform.environment(), check=False).returncode
     raise typer.Exit(exit_code(code))
+
+
+def check_wire() -> bool:
+    """Whether the real Yahoo speaks as the platform expects; whatever the home's own source is."""
+    dropped = ("CANDLESTREAM_FEED_PROXY", "CANDLESTREAM_FEED_CA", "CANDLESTREAM_TOPIC_PREFIX")
+    inherited = {name: value for name, value in os.environ.items() if name not in dropped}
+    with tempfile.TemporaryDirectory() as folder:
+        # Caches and budget of its own: what is checked is the wire as a newcomer meets it.
+        own = {
+            "CANDLESTREAM_HOME": folder,
+            "CANDLESTREAM_SOURCE": "yahoo",
+            "CANDLESTREAM_DATABASE_URL": "postgresql:///none",
+        }
+        command = [sys.executable, "-P", "-m", "ingestion", "wire"]
+        done = subprocess.run(command, cwd=REPO, env=inherited | own | {"PYTHONPATH": str(REPO)}, check=False)
+    return done.returncode == 0
 
 
 def exit_code(code: int) -> int:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 DAGS = Path(__file__).resolve().parents[3] / "dags"
-# One worker imports Airflow, which takes seconds, and not all of them.
-pytestmark = [pytest.mark.unit, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.unit
 
 EXPECTED = {
     "poll",
