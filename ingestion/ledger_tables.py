@@ -17,9 +17,9 @@ def note_coverage(database: Database, symbol: str, pieces: Sequence[Covered]) ->
         return
     database.run(
         "INSERT INTO core.coverage AS c (symbol, session_date, covered, fetched_at)"
-        " SELECT %s, d, tstzmultirange(tstzrange(a, b)), f"
+        " SELECT %s, d, range_agg(tstzrange(a, b)), max(f)"
         " FROM unnest(%s::date[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]) AS p (d, a, b, f)"
-        " ON CONFLICT (symbol, session_date) DO UPDATE"
+        " GROUP BY d ON CONFLICT (symbol, session_date) DO UPDATE"
         " SET covered = c.covered + EXCLUDED.covered, fetched_at = greatest(c.fetched_at, EXCLUDED.fetched_at)",
         (
             symbol,
