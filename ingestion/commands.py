@@ -111,7 +111,7 @@ def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
 
     database, console = Database(configured.database_url), terminal.console()
     if chosen.verb == "list":
-        console.print(symbols.listed(database))
+        console.print(symbols.listed(database, service.now_ms()))
         return 0
     if chosen.verb == "remove":
         failure = symbols.remove(database, chosen.symbols, console)

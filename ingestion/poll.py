@@ -22,7 +22,7 @@ from ingestion.publisher import Publisher
 from ingestion.requesting import briefly
 from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
-from ingestion.standing import delisted_sentence
+from ingestion.standing import DELISTED, delisted_sentence, standing
 from market.calendars import session_of
 from market.contracts import Action, Bar
 
@@ -153,7 +153,8 @@ class Look:
         symbol = work.instrument.symbol
         self._summary.failed.append(f"{symbol} {work.timeframe}")
         log.warning("answer", symbol=symbol, timeframe=work.timeframe, detail=str(error))
-        if isinstance(error, UnknownSymbol) and symbol not in self._summary.delisted:
+        is_delisted = standing(error, 0, False, was_known=True) == DELISTED
+        if is_delisted and isinstance(error, UnknownSymbol) and symbol not in self._summary.delisted:
             self._summary.delisted.append(symbol)
             last_day = poll_tables.last_day(self._database, symbol)
             poll_tables.mark_delisted(

@@ -8,17 +8,32 @@ from rich.table import Table
 
 from ingestion import tables
 from ingestion.database import Database
-from ingestion.errors import IngestionError, NotTracked, ProviderError, UnknownSymbol
+from ingestion.errors import IngestionError, NotTracked, ProviderError, Throttled, Unavailable, UnknownSymbol
 from ingestion.instruments import Instrument
 from ingestion.providers.base import Provider
+from ingestion.standing import standing
+from market.calendars import session_at
 
 LIST = """
 SELECT i.symbol, i.name, i.instrument_type, i.exchange, i.calendar, i.currency, i.price_precision, i.state, i.state_detail,
-       i.history_at IS NOT NULL, l.price, l.event_time
+       i.history_at IS NOT NULL, l.price, l.event_time,
+       EXISTS (SELECT FROM v1.provider_trouble t WHERE t.kind = 'throttled' AND t.ends_at > now())
 FROM v1.instruments i LEFT JOIN v1.latest l USING (symbol)
 WHERE i.tracked ORDER BY i.added_at, i.symbol
 """
-COLUMNS = ("symbol", "name", "type", "exchange", "calendar", "currency", "decimals", "state", "history", "price", "at")
+COLUMNS = (
+    "symbol",
+    "name",
+    "type",
+    "exchange",
+    "calendar",
+    "currency",
+    "decimals",
+    "standing",
+    "history",
+    "price",
+    "at",
+)
 
 
 def add(
@@ -73,13 +88,25 @@ def described(instrument: Instrument) -> str:
     )
 
 
-def listed(database: Database) -> Table:
+def listed(database: Database, now_ms: int) -> Table:
     """The tracked list for a terminal."""
     table = Table(*COLUMNS, box=None, pad_edge=False)
     table.columns[0].no_wrap = True
-    for symbol, name, kind, exchange, calendar, currency, decimals, state, detail, history, price, at in database.run(
-        LIST
-    ):
+    for (
+        symbol,
+        name,
+        kind,
+        exchange,
+        calendar,
+        currency,
+        decimals,
+        state,
+        detail,
+        history,
+        price,
+        at,
+        throttled,
+    ) in database.run(LIST):
         table.add_row(
             symbol,
             name or "",
@@ -88,12 +115,23 @@ def listed(database: Database) -> Table:
             calendar or "",
             currency or "",
             str(decimals),
-            state if not detail else f"{state}: {detail}",
+            detail or standing_of(state, calendar, throttled, now_ms),
             "fetched" if history else "not yet",
             "" if price is None else f"{price:.{decimals}f}",
             "" if at is None else spoken(at),
         )
     return table
+
+
+def standing_of(state: str, calendar: str | None, is_throttled: bool, now_ms: int) -> str:
+    """How the symbol stands now: trading, closed, throttled, unknown, or not asked about yet."""
+    error: ProviderError | None = Throttled("") if is_throttled else None
+    if state == "unknown":
+        error = UnknownSymbol("")
+    elif state == "pending" and error is None:
+        error = Unavailable("")
+    is_open = calendar is not None and session_at(calendar, now_ms) is not None
+    return standing(error, 1, is_open, was_known=False)
 
 
 def spoken(at: datetime) -> str:
