@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import psycopg2
+import pyarrow.compute as pc
 import structlog
 from psycopg2.extensions import connection as Connection
 from pyspark.sql import DataFrame
@@ -20,9 +21,10 @@ from market.book import Book
 from market.errors import Reason
 from market.topics import DAY_MS
 from spark_jobs import health as metrics
-from spark_jobs import ledger, rebuild, topics
+from spark_jobs import kill_points, ledger, rebuild, topics
 from spark_jobs.batch import Scanned, read_scan
 from spark_jobs.health import Health
+from spark_jobs.kill_points import AT_COMMIT, Point
 from spark_jobs.partials import spark_schema
 from spark_jobs.reader import Reader, read_instruments, read_latest
 from spark_jobs.scan import Scan
@@ -142,8 +144,12 @@ class Driver:
             begin = {place: at.next_offset for place, at in self.positions.items()}
             until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
             scan = Scan(begin, self.settings.source, known, until_ms)
+            kill_points.reached(Point.BEFORE_SCAN)
             partials = frame.mapInArrow(scan, spark_schema()).toArrow()
+            kill_points.reached(Point.AFTER_PARTIALS)
             self.steps.end("scan")
+            if pc.any(pc.equal(partials["row"], "below")).as_py():
+                raise ledger.LedgerMoved("the batch has records below the ledger: the log is not what it was")
             scanned = read_scan(partials, self.book.instruments)
             self.steps.end("read")
             unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}
@@ -165,6 +171,8 @@ class Driver:
     def _commit(self, scanned: Scanned) -> None:
         """The batch's transaction, tried until its outcome is known."""
         end = {(part.topic, part.partition): part.last + 1 for part in scanned.ranges}
+        if not end.keys() <= self.positions.keys():
+            raise ledger.LedgerMoved("a topic has more partitions than when the stream began")
 
         def attempt() -> bool:
             self._write(scanned)
@@ -197,8 +205,11 @@ class Driver:
                     topics.open_gap(
                         cursor, at.topic, "log_truncated", f"offsets {at.next_offset} to {part.first - 1} were gone"
                     )
+            kill_points.reached(Point.IN_TRANSACTION)
             ledger.advance(cursor, self.cluster_id, self.epoch, steps)
             self.steps.end("write")
+            kill_points.reached(*AT_COMMIT, connection=self._connection)
+        kill_points.reached(Point.AFTER_COMMIT)
         self.steps.end("commit")
         for place, step in zip(((part.topic, part.partition) for part in scanned.ranges), steps, strict=True):
             at = self.positions[place]
@@ -254,6 +265,9 @@ class Driver:
             known = stands.get((at.topic_id, partition))
             if known is None:
                 raise ledger.LedgerMoved(f"the ledger has no row for {at.topic}[{partition}]")
+            if known.next_offset < at.next_offset:
+                went_back = f"{at.topic}[{partition}] stood at {at.next_offset} and now stands at {known.next_offset}"
+                raise ledger.LedgerMoved(f"an older database: {went_back}")
             self.positions[topic, partition] = known
         self._load()
 

@@ -118,10 +118,10 @@ def advance(cursor: Cursor, cluster_id: str, epoch: int, steps: list[Advance]) -
 
 
 def check_epoch(cursor: Cursor, epoch: int) -> None:
-    """Raises `Fenced` when a later driver has claimed the query."""
+    """Raises `Fenced` when a later driver has claimed the query, `LedgerMoved` when the database does not know our claim."""
     cursor.execute("SELECT epoch, owner FROM core.stream_epochs WHERE query = %s", (QUERY,))
     row = cursor.fetchone()
-    if row is None or row[0] != epoch:
-        raise Fenced(
-            f"this driver's epoch is {epoch}, the ledger's {row[0] if row else 'gone'} of {row[1] if row else ''}"
-        )
+    if row is None or row[0] < epoch:
+        raise LedgerMoved(f"an older database: it knows epoch {row[0] if row else 'none'}, this driver's is {epoch}")
+    if row[0] > epoch:
+        raise Fenced(f"this driver's epoch is {epoch}, the ledger's {row[0]} of {row[1]}")

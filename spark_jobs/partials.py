@@ -1,7 +1,8 @@
 """What an executor hands to the driver: symbols x minutes, not trades.
 
 One wide row type, so that ticks, provider bars, clocks, rejects and the offset range come from one scan. `row` says which
-columns are filled: `tick` and `bar` (a bar's), `clock`, `action`, `reject`, and one `range` a task.
+columns are filled: `tick` and `bar` (a bar's), `clock`, `action`, `reject`, one `range` a task, and `below` where records lay
+below the ledger.
 """
 
 import numpy as np

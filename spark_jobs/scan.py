@@ -37,8 +37,11 @@ class Scan:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         pieces: dict[tuple[int, int], Piece] = {}
+        known = 0
         for batch in batches:
+            known += batch.num_rows
             for place, rows in self._fresh(batch):
+                known -= rows.num_rows
                 piece = pieces.setdefault(place, Piece(*place))
                 offsets = rows["offset"].to_numpy()
                 piece.range(offsets)
@@ -49,6 +52,9 @@ class Scan:
             if piece.ticks:
                 yield piece.fold()
             yield piece.bounds()
+        if known:
+            # No batch begins there, unless the log is not the one that the ledger speaks of.
+            yield table({"row": "below", "records": known}, 1)
 
     def _fresh(self, batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], pa.RecordBatch]]:
         """The records at or above the ledger, by (topic, partition)."""

@@ -181,6 +181,8 @@ def test_what_lies_below_the_ledger_never_counts_however_the_range_is_cut(
     fresh = values[ledger:]
     ranges = [(row["first_offset"], row["last_offset"], row["records"]) for row in rows if row["row"] == "range"]
     assert ranges == ([(ledger, len(values) - 1, len(fresh))] if fresh else [])
+    below = [row["records"] for row in rows if row["row"] == "below"]
+    assert below == ([min(ledger, len(values))] if ledger else [])
     assert merged(rows) == plain_bars([tick for tick in map(read_one, fresh) if isinstance(tick, Tick)])
 
 
