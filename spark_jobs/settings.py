@@ -1,10 +1,10 @@
 """The stream's configuration, by environment."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from market.topics import prefix_for
@@ -45,5 +45,5 @@ def problems(error: ValidationError) -> str:
     return "; ".join(told + wrong)
 
 
-def variable(error: ErrorDetails) -> str:
+def variable(error: Mapping[str, Any]) -> str:
     return f"CANDLESTREAM_{error['loc'][0]}".upper()

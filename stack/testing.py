@@ -1,33 +1,64 @@
 """`test`: the tests by what they need, on parts that they start themselves."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 
 from stack.home import REPO
 from stack.platform import DROPPED
 
 PARTS = ("unit", "stream", "platform")
-# Unit tests share nothing and are spread over the cores; the others share servers and a machine's ports.
-SPREAD = {"unit": ["--numprocesses", "auto", "--dist", "loadscope"]}
+# What runs at the same time. Unit tests share nothing; two processes with half of the folders each import half of the libraries,
+# which costs less than spreading every folder over both. The others share servers and a machine's ports.
+CORE = ("bench", "contracts", "market", "spark_jobs")
 
 
 def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
-    """pytest over the folders of the parts, one after another, so that a broken unit is known in seconds.
+    """pytest over the folders of the parts, one part after another, so that a broken unit is known in seconds.
 
     Returns the first code that is not 0; a part without a test for the selection is fine when another has some.
     """
     variables = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
     variables |= {"PYTHONPATH": str(REPO), "PYTHONPYCACHEPREFIX": str(REPO / ".venv" / "pycache")}
+    selection = [] if long else ["-m", "not long"]
     nothing_collected = 5
-    codes = []
+    codes: list[int] = []
     for part in parts:
-        folder = f"tests/{part}"
-        if not (REPO / folder).is_dir():
+        if not (REPO / "tests" / part).is_dir():
             continue
-        selection = [] if long else ["-m", "not long"]
-        command = [sys.executable, "-m", "pytest", folder, *selection, *SPREAD.get(part, []), *extra]
-        codes.append(subprocess.run(command, check=False, cwd=REPO, env=variables).returncode)
-        if codes[-1] not in (0, nothing_collected):
-            return codes[-1]
+        commands = [[sys.executable, "-m", "pytest", *paths, *selection, *extra] for paths in together(part)]
+        codes += side_by_side(commands, variables)
+        bad = [code for code in codes if code not in (0, nothing_collected)]
+        if bad:
+            return bad[0]
     return 0 if 0 in codes else nothing_collected
+
+
+def together(part: str) -> list[list[str]]:
+    """The folders and files of a part, one list for each process."""
+    top = REPO / "tests" / part
+    if part != "unit":
+        return [[str(top.relative_to(REPO))]]
+    folders = sorted(path.name for path in top.iterdir() if path.is_dir() and any(path.rglob("test_*.py")))
+    halves = ([name for name in folders if name in CORE], [name for name in folders if name not in CORE])
+    return [[f"tests/{part}/{name}" for name in half] for half in halves]
+
+
+def side_by_side(commands: list[list[str]], variables: dict[str, str]) -> list[int]:
+    """Runs commands at the same time: the first speaks as it goes, the others when they are done."""
+    first, *others = commands
+    with contextlib.ExitStack() as stack:
+        quiet = []
+        for command in others:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            process = subprocess.Popen(command, cwd=REPO, env=variables, stdout=said, stderr=subprocess.STDOUT)
+            quiet.append((stack.enter_context(process), said))
+        codes = [subprocess.run(first, check=False, cwd=REPO, env=variables).returncode]
+        for process, said in quiet:
+            codes.append(process.wait())
+            said.seek(0)
+            sys.stdout.write(said.read().decode(errors="replace"))
+            sys.stdout.flush()
+    return codes
