@@ -15,8 +15,8 @@ class Settings(BaseSettings):
     home: Path = Path(".candlestream")
     # A container answers the others of its network; on a machine of its own it answers nobody else.
     host: str = Field("127.0.0.1", validation_alias="CANDLESTREAM_SIMULATOR_HOST")
-    port: int = Field(8443, ge=1, le=65_535, validation_alias="CANDLESTREAM_SIMULATOR_PORT")
-    seed: int = Field(20_260_102, validation_alias="CANDLESTREAM_SIMULATOR_SEED")
+    port: int = Field(8899, ge=1, le=65_535, validation_alias="CANDLESTREAM_SIMULATOR_PORT")
+    seed: int = Field(1, validation_alias="CANDLESTREAM_SIMULATOR_SEED")
     hours: Literal["24/7", "XNYS"] = Field("24/7", validation_alias="CANDLESTREAM_SIMULATOR_HOURS")
     ticks_per_second: float = Field(2.0, gt=0, le=50, validation_alias="CANDLESTREAM_SIMULATOR_TICKS_PER_SECOND")
     # Of one client, all of its processes together; the platform's own limit is 60 by default.

@@ -195,6 +195,33 @@ def check(
     raise typer.Exit(run_tests([part] if part else list(PARTS), long=long, extra=extra))
 
 
+@app.command()
+def chaos(
+    seed: Annotated[int, typer.Option(help="Of the feed and of the kills.")] = 1,
+    minutes: Annotated[float, typer.Option(help="How long to go on.", min=0.0)] = 5.0,
+    kills: Annotated[int | None, typer.Option(help="At most so many, then it ends.", min=1)] = None,
+    home: HomeOption = None,
+) -> None:
+    """Kill a stream of its own, its database and its broker again and again. Exit 0 when nothing was lost or doubled."""
+    from stack.chaos.parts import running_parts
+    from stack.chaos.report import tell
+    from stack.chaos.run import Options, run
+
+    console.print("servers in a folder of their own", highlight=False)
+    with running_parts(open_home(home)) as parts:
+        outcome = run(parts, Options(seed, minutes * 60, kills), lambda line: console.print(line, highlight=False))
+    tell(console, outcome)
+    raise typer.Exit(Exit.OK if outcome.is_well else Exit.FAILED)
+
+
+@app.command("faults", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def wrong(context: typer.Context, home: HomeOption = None) -> None:
+    """What goes wrong at the simulated exchange, on purpose: kinds, on, off, list, load, check (docs/simulator.md)."""
+    from stack.fault_verbs import faults
+
+    raise typer.Exit(faults(home, context.args))
+
+
 @app.command(hidden=True)
 def supervise(home: HomeOption = None) -> None:
     """The daemon that `up` starts."""

@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="What goes wrong at the simulated e
 Port = Annotated[
     int, typer.Option("--port", envvar="CANDLESTREAM_SIMULATOR_PORT", help="The exchange's port on 127.0.0.1.")
 ]
-DEFAULT_PORT = 8443
+DEFAULT_PORT = 8899
 
 
 @app.command("list")
