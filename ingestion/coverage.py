@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from ingestion.providers.base import Answer
+from ingestion.providers.base import DAY_MS, Answer
 from market.calendars import Session, session_of, sessions
 from market.contracts import PROVIDER_SETTLE_MS
 from market.timeframes import MINUTE_MS
@@ -24,15 +24,25 @@ class Covered:
 
 
 def of_newest(answer: Answer, calendar: str) -> list[Covered]:
-    """An answer about the newest session: the one its rows are of, and the one that was open when it was asked for."""
-    moments = [answer.asked_ms, *(row.ts_ms for row in answer.rows[-1:])]
+    """An answer about the newest session: the one its rows are of, and the one that was open when it was asked for.
+
+    One without rows speaks for nothing: a provider that has lost its data looks like that too.
+    """
+    if not answer.rows:
+        return []
+    moments = [answer.asked_ms, answer.rows[-1].ts_ms]
     found = {session_of(calendar, ms).session_date: session_of(calendar, ms) for ms in moments}
     return [piece for session in found.values() for piece in within(answer, session, session.open_ms, session.close_ms)]
 
 
 def of_window(answer: Answer, calendar: str, start_ms: int, end_ms: int | None) -> list[Covered]:
-    """An answer about a window; without an end it goes to when it was asked for."""
+    """An answer about a window; without an end it goes to when it was asked for.
+
+    One without rows is believed of what is a day old.
+    """
     until_ms = answer.asked_ms if end_ms is None else min(end_ms, answer.asked_ms)
+    if not answer.rows and until_ms > answer.asked_ms - DAY_MS:
+        return []
     first, last = day(start_ms) - timedelta(days=1), day(until_ms) + timedelta(days=1)
     return [
         piece

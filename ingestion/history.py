@@ -28,6 +28,7 @@ class Histories:
         self._command = command
         self._began_ms = now_ms()
         self._not_before_ms: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
         self._wanted: list[Tracked] = []
 
     def begin(self) -> None:
@@ -55,7 +56,9 @@ class Histories:
                 continue
             log.info("history", symbol=symbol)
             exit_code = await self._fetch(symbol)
-            self._not_before_ms[symbol] = self._now_ms() + AGAIN_MS
+            # The list that says so has not been read again yet; and what failed is tried less and less often.
+            tries = self._tries[symbol] = self._tries.get(symbol, -1) + 1
+            self._not_before_ms[symbol] = self._now_ms() + AGAIN_MS * 2 ** min(tries, 5)
             log.info("history done", symbol=symbol, exit_code=exit_code)
 
     async def _fetch(self, symbol: str) -> int:

@@ -28,6 +28,7 @@ RETRY_S = 10.0
 # How long the stream is waited for, so that what is on its way is not taken for missing.
 CATCH_UP_S = 45.0
 LOOK_S = 0.5
+AROUND_MS = 3_600_000
 
 Ends = Callable[[], Mapping[tuple[str, int], int]]
 
@@ -173,13 +174,14 @@ class Mender:
 def windows(spans: Iterable[Span], floor_ms: int, longest_ms: int) -> list[Range]:
     """The requests that fetch the spans: as few as a request's length allows, none before the provider's reach.
 
-    A window begins and ends with a span; what lies between two spans of a window is fetched with them, and left out again.
+    A window goes somewhat beyond its spans, so that rows around a halt show that the provider has its data; what is of no span
+    is left out again.
     """
     found: list[Range] = []
     for span in sorted(spans, key=lambda span: span.start_ms):
-        start_ms, end_ms = max(span.start_ms, floor_ms), span.end_ms
-        if start_ms >= end_ms:
+        if span.end_ms <= floor_ms:
             continue
+        start_ms, end_ms = max(span.start_ms - AROUND_MS, floor_ms), span.end_ms + AROUND_MS
         if found and end_ms - found[-1][0] <= longest_ms:
             found[-1] = (found[-1][0], max(found[-1][1], end_ms))
         else:

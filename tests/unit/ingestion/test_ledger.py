@@ -161,13 +161,14 @@ def test_what_came_later_is_repaired_and_what_changed_is_told_anew(session: Sess
 def test_a_repair_asks_for_as_few_windows_as_the_provider_allows() -> None:
     day = DAY_MS
     spans = [Span(d * day, d * day + 3_600_000, "our_outage") for d in (1, 3, 9, 20)]
+    hour = 3_600_000
     assert windows(spans, 0, 7 * day) == [
-        (1 * day, 3 * day + 3_600_000),
-        (9 * day, 9 * day + 3_600_000),
-        (20 * day, 20 * day + 3_600_000),
+        (1 * day - hour, 3 * day + 2 * hour),
+        (9 * day - hour, 9 * day + 2 * hour),
+        (20 * day - hour, 20 * day + 2 * hour),
     ]
     # Nothing is asked for that the provider does not keep.
-    assert windows(spans, 10 * day, 7 * day) == [(20 * day, 20 * day + 3_600_000)]
+    assert windows(spans, 20 * day, 7 * day) == [(20 * day, 20 * day + 2 * hour)]
 
 
 def row(ts_ms: int) -> ProviderRow:
@@ -179,10 +180,17 @@ def test_an_answer_of_an_open_session_speaks_for_what_lies_before_its_newest_row
     lagging = Answer(asked_ms, [row(at("2025-11-24T14:30")), row(at("2025-11-24T14:54"))])
     [piece] = of_newest(lagging, "XNYS")
     assert (piece.session_date, piece.start_ms, piece.end_ms) == (MONDAY, session.open_ms, at("2025-11-24T14:54"))
-    # Nothing yet: what lies longer back than a provider lags is known, no more.
-    [piece] = of_newest(Answer(asked_ms, []), "XNYS")
+    # A newest row that is older than a provider ever lags: since then nobody has traded.
+    [piece] = of_newest(Answer(asked_ms, [row(at("2025-11-24T14:30"))]), "XNYS")
     assert piece.end_ms == at("2025-11-24T14:50")
-    assert of_newest(Answer(at("2025-11-24T14:36"), []), "XNYS") == []
+
+
+def test_an_answer_without_rows_speaks_for_nothing_but_what_is_a_day_old(at: At) -> None:
+    asked_ms = at("2025-11-25T15:00:40")
+    assert of_newest(Answer(asked_ms, []), "XNYS") == []
+    assert of_window(Answer(asked_ms, []), "XNYS", at("2025-11-24T16:00"), at("2025-11-24T17:00")) == []
+    [piece] = of_window(Answer(asked_ms, []), "XNYS", at("2025-11-21T16:00"), at("2025-11-21T17:00"))
+    assert (piece.start_ms, piece.end_ms) == (at("2025-11-21T16:00"), at("2025-11-21T17:00"))
 
 
 def test_an_answer_after_the_bell_speaks_for_the_whole_session(session: Session, at: At) -> None:
