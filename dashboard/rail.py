@@ -1,5 +1,6 @@
 """The column beside the chart: the watch list, the market's hours, the session's data quality, and how each process is."""
 
+import math
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,8 +14,10 @@ from dashboard.templating import direction, render
 SPARK_WIDTH, SPARK_HEIGHT = 120, 36
 """In units of the drawing, half a pixel each, so that whole numbers are fine enough."""
 
-# Tasks speak when they run, not all the time: a poll each minute, a backfill until it is done.
-TASK_PATIENCE_S = {"poll": 180.0, "backfill": 600.0}
+# These two say every few seconds that they live; tasks speak when they run, which for most of them is now and then.
+CONTINUOUS = ("ingestion", "spark")
+# The poll comes each minute: three that failed are a fault.
+POLL_PATIENCE_S = 180.0
 
 
 def rail(snapshot: Snapshot) -> str:
@@ -96,11 +99,11 @@ def _quality(quality: Quality) -> dict[str, Any]:
 
 
 def _service(service: Service) -> dict[str, str]:
-    patience_s = TASK_PATIENCE_S.get(service.name, SILENT_S)
-    if service.name in TASK_PATIENCE_S and service.state == "stopped":
-        level, state = "live", f"done {formats.age(service.age_s)} ago"
-    elif service.age_s > patience_s:
+    patience_s = SILENT_S if service.name in CONTINUOUS else POLL_PATIENCE_S if service.name == "poll" else math.inf
+    if service.age_s > patience_s:
         level, state = "stale", f"silent for {formats.age(service.age_s)}"
+    elif service.name not in CONTINUOUS and service.state in ("ok", "stopped"):
+        level, state = "live", f"{formats.age(service.age_s)} ago"
     else:
         level, state = {"ok": "live", "stopped": "stale"}.get(service.state, "slow"), service.state
     return {"name": service.name, "state": state, "level": level, "detail": service.detail}

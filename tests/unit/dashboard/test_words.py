@@ -86,6 +86,16 @@ def test_a_silent_service_is_said_to_be():
     assert "silent for 1 min 30 s" in html
 
 
+def test_a_task_is_not_silent_between_its_runs():
+    html = rail(make_snapshot(services=[Service("actions", "ok", "no new split", 3_600.0)]))
+    assert "silent" not in html
+    assert "1 h 0 min ago" in html
+
+
+def test_a_poll_that_came_three_times_too_late_is_silent():
+    assert "silent for 4 min 0 s" in rail(make_snapshot(services=[Service("poll", "ok", "5 symbols", 240.0)]))
+
+
 def test_the_watch_list_links_to_each_symbol():
     html = rail(
         make_snapshot(watchlist=[Watched("BRK-B", 500.0, -0.5, 2, "ok"), Watched("ZZZZ", None, None, 2, "unknown")])
