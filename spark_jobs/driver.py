@@ -4,6 +4,7 @@ The book may run ahead of the database inside a batch. It is dropped and read an
 is unknown; then the ledger tells whether the batch was written.
 """
 
+import gc
 import os
 import socket
 import threading
@@ -25,7 +26,7 @@ from spark_jobs import kill_points, ledger, rebuild, topics
 from spark_jobs.batch import Scanned, read_scan
 from spark_jobs.health import Health
 from spark_jobs.kill_points import AT_COMMIT, Point
-from spark_jobs.partials import spark_schema
+from spark_jobs.partials import PACKED_DDL, unpack
 from spark_jobs.reader import Reader, read_instruments, read_latest
 from spark_jobs.scan import Scan
 from spark_jobs.settings import Settings
@@ -86,6 +87,9 @@ class Driver:
         rebuild.store_sessions(self._connection, self.book.instruments.values())
         if rebuild.recompute_if_kernel_changed(self._connection, self.book, self.writer, self.log):
             self._load()
+        # What was imported and read stays: a full collection that looks through it would hold a batch up.
+        gc.collect()
+        gc.freeze()
         self.log.info(
             "ledger", epoch=self.epoch, positions={f"{t}[{p}]": at.next_offset for (t, p), at in self.positions.items()}
         )
@@ -145,7 +149,7 @@ class Driver:
             until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
             scan = Scan(begin, self.settings.source, known, until_ms)
             kill_points.reached(Point.BEFORE_SCAN)
-            partials = frame.mapInArrow(scan, spark_schema()).toArrow()
+            partials = unpack(frame.mapInArrow(scan.packed, PACKED_DDL).toArrow())
             kill_points.reached(Point.AFTER_PARTIALS)
             self.steps.end("scan")
             if pc.any(pc.equal(partials["row"], "below")).as_py():

@@ -5,6 +5,8 @@ columns are filled: `tick` and `bar` (a bar's), `clock`, `action`, `reject`, one
 below the ledger.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -49,19 +51,35 @@ PARTIALS = pa.schema(
     ]
 )
 
-SPARK_TYPES = {
-    pa.string(): "string",
-    pa.int32(): "int",
-    pa.int64(): "long",
-    pa.float64(): "double",
-    pa.bool_(): "boolean",
-    pa.binary(): "binary",
-}
+# What Spark sees of them: bytes. Column by column they would become Spark's rows and Arrow again on their way to the driver.
+PACKED = pa.schema([("partials", pa.binary())])
+PACKED_DDL = "partials binary"
+PACK_BYTES = 8 << 20  # of a row that Spark carries: a batch of nothing but dead letters does not fill its heap
 
 
-def spark_schema() -> str:
-    """PARTIALS as Spark's DDL."""
-    return ", ".join(f"`{field.name}` {SPARK_TYPES[field.type]}" for field in PARTIALS)
+def pack(partials: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches of PARTIALS as rows of PACKED, each an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    writer = pa.ipc.new_stream(sink, PARTIALS)
+    for batch in partials:
+        writer.write_batch(batch)
+        if sink.tell() > PACK_BYTES:
+            writer.close()
+            yield packed(sink)
+            sink = pa.BufferOutputStream()
+            writer = pa.ipc.new_stream(sink, PARTIALS)
+    writer.close()
+    yield packed(sink)
+
+
+def packed(sink: pa.BufferOutputStream) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([sink.getvalue().to_pybytes()], pa.binary())], schema=PACKED)
+
+
+def unpack(table: pa.Table) -> pa.Table:
+    """Rows of PACKED as the partials that they hold."""
+    streams = [pa.ipc.open_stream(row.as_buffer()) for row in table["partials"]]
+    return pa.Table.from_batches([batch for stream in streams for batch in stream], PARTIALS)
 
 
 def table(columns: dict[str, object], rows: int) -> pa.RecordBatch:

@@ -4,9 +4,11 @@ What lies below the ledger is left out before anything is aggregated, so that a 
 """
 
 import base64
+import gc
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +18,7 @@ from market.contracts import END_MS, Action, Bar, Clock, DeadLetter, Record, Tic
 from market.errors import Reason, Rejected
 from spark_jobs.decode import TICK, split, valid_ticks
 from spark_jobs.decode_bars import BAR, valid_bars
-from spark_jobs.partials import fold_ticks, table
+from spark_jobs.partials import fold_ticks, pack, table
 
 # The topics as they travel to the driver: the name itself in every row would cost more than the row.
 EVENTS, HISTORY, DEAD_LETTERS = range(3)
@@ -34,6 +36,11 @@ class Scan:
     source: str
     symbols: frozenset[str]
     until_ms: int = END_MS
+
+    def packed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The scan as Spark runs it."""
+        leave_imports_alone()
+        return pack(self(batches))
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         pieces: dict[tuple[int, int], Piece] = {}
@@ -151,6 +158,13 @@ class Scan:
                     "content_hash": storable(record.content_hash),
                 }
         raise Rejected(Reason.UNKNOWN_KIND, f"kind={record.kind!r}", symbol)
+
+
+@cache
+def leave_imports_alone() -> None:
+    """Spark's worker collects garbage after every task, and to look through all that was imported costs it ten times the task."""
+    gc.collect()
+    gc.freeze()
 
 
 class Piece:

@@ -3,11 +3,12 @@
 import numpy as np
 import psycopg2
 import pytest
+import structlog
 
 from market import memory
 from market.book import Book
 from market.series import SeriesKey
-from spark_jobs import rebuild
+from spark_jobs import ledger, rebuild
 from spark_jobs.reader import Reader
 from spark_jobs.writer import Writer
 from tests.embedded import Database
@@ -88,6 +89,37 @@ def test_series_read_back_together_are_what_was_written(postgres: Database) -> N
             assert is_all == expected[3] == (key != SeriesKey(COIN, "1m", "regular"))
             for name in rows.dtype.names:
                 np.testing.assert_array_equal(rows[name], expected[0][name], err_msg=f"{key} {name}")
+            np.testing.assert_array_equal(states, expected[1])
+            np.testing.assert_array_equal(values, expected[2])
+    connection.close()
+
+
+def test_an_edit_of_the_kernel_gives_every_stored_row_its_values_again(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "NEWEST_ROWS", 20)
+    monkeypatch.setattr(rebuild, "SLICE_ROWS", 70)
+    connection = psycopg2.connect(postgres.writer)
+    writer, fold = Writer(connection, "simulator"), Fold()
+    writer.prepare()
+    ledger.claim_epoch(connection, "a test")
+    clock = ClockEvent(open_ms(COIN, FRIDAY) + 400 * MINUTE_MS, 1)
+    changes = fold.step([*minutes(0, 400), clock])
+    with connection, connection.cursor() as cursor:
+        writer.write_series(cursor, changes.series)
+        cursor.execute("UPDATE core.indicators SET ema_26 = 1, state[2] = 7 WHERE timeframe IN ('1m', '5m')")
+
+    def recompute() -> bool:
+        book = Book(Reader(connection, INSTRUMENTS), INSTRUMENTS)
+        with connection:
+            rebuild.wake(book, connection)
+        return rebuild.recompute_if_kernel_changed(connection, book, writer, structlog.get_logger())
+
+    assert recompute()
+    assert not recompute(), "the version is written down"
+    with connection:
+        for key, (_, states, values, _) in Reader(connection, INSTRUMENTS).newest(list(fold.store.rows), 1000):
+            expected = fold.store.rows_before(key, 1 << 60, 1000)
             np.testing.assert_array_equal(states, expected[1])
             np.testing.assert_array_equal(values, expected[2])
     connection.close()

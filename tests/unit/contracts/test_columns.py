@@ -12,7 +12,7 @@ from spark_jobs.columns import ARROW_TYPES as COLUMN_TYPES
 from spark_jobs.columns import BAR_COLUMNS, STAGE_COLUMNS, STAGE_SCHEMA, TOPIC_NAMES
 from spark_jobs.decode import TICK
 from spark_jobs.decode_bars import BAR as BAR_SHAPE
-from spark_jobs.partials import PARTIALS, spark_schema
+from spark_jobs.partials import PACKED, PACKED_DDL, PARTIALS
 from spark_jobs.scan import DEAD_LETTERS, EVENTS, HISTORY
 
 pytestmark = pytest.mark.unit
@@ -26,13 +26,9 @@ def test_arrow_reads_every_field_of_the_wire_record_and_no_other(record: type[Ti
     assert shape.schema.equals(pa.schema(envelope + fields))
 
 
-def test_sparks_ddl_is_the_partials_schema() -> None:
-    names = {"integer": "int"}
-    spark = from_arrow_schema(PARTIALS)
-    ddl = [
-        f"`{field.name}` {names.get(field.dataType.typeName(), field.dataType.typeName())}" for field in spark.fields
-    ]
-    assert spark_schema() == ", ".join(ddl)
+def test_sparks_ddl_is_the_packed_schema() -> None:
+    [field] = from_arrow_schema(PACKED).fields
+    assert f"{field.name} {field.dataType.typeName()}" == PACKED_DDL
 
 
 def test_a_partial_carries_every_field_of_a_bar() -> None:

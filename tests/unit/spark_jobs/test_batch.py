@@ -15,6 +15,7 @@ from market.calendars import session_on
 from market.contracts import Bar, Clock, Record, Tick
 from market.frames import bucket
 from market.series import SeriesKey
+from spark_jobs import partials
 from spark_jobs.batch import OffsetRange, Scanned, join_ranges, read_scan
 from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import EVENTS, HISTORY, Scan
@@ -209,3 +210,19 @@ def test_a_partition_read_by_several_tasks_is_one_range() -> None:
         OffsetRange(EVENTS, 0, 10, 24, 14),
         OffsetRange(EVENTS, 1, 5, 5, 1),
     ]
+
+
+@pytest.mark.parametrize("pack_bytes", [1, 1 << 20])
+def test_partials_come_through_spark_as_they_were(monkeypatch: pytest.MonkeyPatch, pack_bytes: int) -> None:
+    monkeypatch.setattr(partials, "PACK_BYTES", pack_bytes)
+    records = [Tick(source=SOURCE, symbol="AAPL", event_ms=NEW_YORK_OPEN, fetched_ms=NEW_YORK_OPEN, price=1.0).encode()]
+    scan, batches = Scan({}, SOURCE, frozenset(INSTRUMENTS)), [arrow_batch([*records, b"nonsense"], 0, EVENTS, 1)]
+    packed = pa.Table.from_batches(scan.packed(iter(batches)))
+    assert packed.schema == partials.PACKED
+    assert partials.unpack(packed) == pa.Table.from_batches(scan(iter(batches)), PARTIALS)
+    assert (packed.num_rows > 1) == (pack_bytes == 1)
+
+
+def test_a_scan_of_nothing_is_no_partials() -> None:
+    packed = pa.Table.from_batches(Scan({}, SOURCE, frozenset()).packed(iter([])))
+    assert partials.unpack(packed).num_rows == 0
