@@ -29,6 +29,3 @@ class Breaker:
         if self.failures >= OPENS_AFTER:
             self.rest_s = min(LONGEST_REST_S, 2 * self.rest_s or FIRST_REST_S)
             self.rests_until_s = now_s + self.rest_s
-
-    def worked(self) -> None:
-        self.failures, self.rests_until_s, self.rest_s = 0, 0.0, 0.0

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ingestion.database import Database
 from ingestion.errors import NotReplayed
@@ -102,11 +103,12 @@ def get(database: Database, letter_id: int) -> Letter:
     return found
 
 
-def letter_of(row: tuple[object, ...]) -> Letter:
+def letter_of(row: tuple[Any, ...]) -> Letter:
+    """psycopg2 gives memoryviews of bytes."""
     values = list(row)
-    values[5] = bytes(values[5])  # type: ignore[arg-type, call-overload]  (psycopg2 gives a memoryview)
-    values[12] = None if values[12] is None else bytes(values[12])  # type: ignore[arg-type, call-overload]
-    return Letter(*values)  # type: ignore[arg-type]
+    values[5] = bytes(values[5])
+    values[12] = None if values[12] is None else bytes(values[12])
+    return Letter(*values)
 
 
 def save_edit(database: Database, letter_id: int, payload: bytes) -> None:

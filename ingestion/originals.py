@@ -85,9 +85,9 @@ def bar_in(body: dict[str, Any], letter: Letter, known: Known) -> Bar:
         raise Rejected(Reason.UNKNOWN_TIMEFRAME, f"timeframe={timeframe!r}", symbol)
     instrument = instrument_of(symbol, known)
     try:
-        prices = [float(body[name]) for name in PRICES]
-        volume = float(body.get("volume") or 0)
-        row = Row(int(body["ts_ms"]), date.fromisoformat(str(body["day"])), *prices, volume)
+        opened, high, low, close = (float(body[name]) for name in PRICES)
+        day, volume = date.fromisoformat(str(body["day"])), float(body.get("volume") or 0)
+        row = Row(int(body["ts_ms"]), day, opened, high, low, close, volume)
     except (ValueError, TypeError, OverflowError) as error:
         raise Rejected(Reason.WRONG_TYPE, str(error), symbol) from error
     fetched = datetime.fromtimestamp(letter.fetched_ms / 1000, UTC).date()

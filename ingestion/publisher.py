@@ -83,7 +83,7 @@ class Publisher:
         def on_delivery(error: KafkaError | None, message: Message) -> None:
             self._on_delivery(error, message)
             if error is None:
-                note(name, message.partition(), message.offset())
+                note(name, int(message.partition() or 0), int(message.offset() or 0))
 
         key = getattr(record, "symbol", "").encode()
         while not self._queue(topic, key, record.encode(), -1, on_delivery):

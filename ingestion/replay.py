@@ -102,7 +102,7 @@ def verdict(database: Database, sent: list[int]) -> Counter[str]:
     states: Counter[str] = Counter()
     while sent:
         rows = database.run("SELECT state, count(*) FROM v1.dead_letters WHERE id = ANY(%s) GROUP BY state", (sent,))
-        states = Counter(dict(rows))  # type: ignore[arg-type]
+        states = Counter(dict(rows))
         if not states["sent"] or time.monotonic() > ends_s:
             break
         time.sleep(LOOK_S)

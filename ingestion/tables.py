@@ -136,7 +136,7 @@ def stored_closes(database: Database, symbol: str, since: date) -> dict[date, fl
         "SELECT session_date, close FROM v1.bars WHERE symbol = %s AND timeframe = '1d' AND session_date >= %s AND is_final",
         (symbol, since),
     )
-    return dict(rows)  # type: ignore[arg-type]
+    return dict(rows)
 
 
 def note_quality(database: Database, symbol: str, day: date, note: str) -> None:

@@ -140,9 +140,9 @@ class Files:
         zone = ZoneInfo(instrument.timezone)
         is_daily = not TIMEFRAMES[self.timeframe_of(line)].is_intraday
         ts_ms, day = moment(next(line.values[name] for name in TIMES if name in line.values), zone, is_daily)
-        prices = [number(name, line.values.get(name)) for name in PRICES]
+        opened, high, low, close = (number(name, line.values.get(name)) for name in PRICES)
         volume = number("volume", line.values.get("volume"), when_missing=0.0)
-        return Row(ts_ms, day, *prices, volume)
+        return Row(ts_ms, day, opened, high, low, close, volume)
 
 
 def csv_rows(path: Path) -> Iterator[FileRow]:
