@@ -80,7 +80,7 @@ def recover(connection: Connection, log: Log, epoch: int) -> tuple[Positions, li
                 if name in met and not any(topic_id == part.topic_id for topic_id, _ in known):
                     lost.append(f"{name} is a new topic: what the old one still held is lost")
                     open_gap(cursor, name, "topic_recreated", lost[-1])
-                at = Position(part.topic_id, name, part.first)
+                at = known[part.topic_id, part.partition] = Position(part.topic_id, name, part.first)
                 ledger.begin_partition(cursor, log.cluster_id, epoch, part.partition, at)
             elif not part.first <= at.next_offset <= part.end:
                 is_truncated = at.next_offset < part.first

@@ -165,6 +165,19 @@ def tail(
 
 
 @app.command()
+def grow(
+    topic: Annotated[str, typer.Argument(help="events, history or dead_letters.")],
+    partitions: Annotated[int, typer.Argument(help="How many it is to have.")],
+    home: HomeOption = None,
+) -> None:
+    """Give a topic more partitions: what writes stops, the stream catches up, then all goes on."""
+    from stack.growth import grow as grow_topic
+    from stack.platform import open_platform
+
+    grow_topic(open_platform(open_home(home)), topic, partitions, console)
+
+
+@app.command()
 def reset(
     home: HomeOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -1,0 +1,1 @@
+"""A seeded attempt to make the stream lose or double something, on parts of its own."""

@@ -1,0 +1,87 @@
+"""The feed on its way into Kafka: each record once in the log, however often the broker is killed."""
+
+import threading
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from market.topics import EVENTS, TOPICS
+from stack.chaos.feed import Feed, Sent
+
+FLUSH_LIMIT_S = 60.0
+
+Place = tuple[str, int]  # topic without prefix, partition
+
+
+@dataclass(slots=True)
+class Source:
+    """A thread that sends a minute of the market every `pace_s` seconds until it is stopped."""
+
+    feed: Feed
+    bootstrap: str
+    prefix: str
+    pace_s: float
+    # The offset after the last acknowledged record, by place.
+    ends: dict[Place, int] = field(default_factory=dict)
+    minutes: int = 0
+    records: int = 0
+    failed: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="chaos feed", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Ends the feed; a last clock lets every bar become final by time. Returns when all is acknowledged."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join(FLUSH_LIMIT_S * 2)
+        if self._thread and self._thread.is_alive():
+            self.failed.append("the feed did not end")
+
+    def _run(self) -> None:
+        producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "partitioner": "murmur2_random",
+                # A record that was acknowledged too late is not written again.
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "delivery.timeout.ms": 300_000,
+                "reconnect.backoff.max.ms": 500,
+                "log_level": 0,
+            }
+        )
+        while not self._stop.is_set():
+            sent = list(self.feed.minute(self.minutes))
+            for k, one in enumerate(sent):
+                self._send(producer, one)
+                if k % 50 == 0:
+                    producer.poll(0)
+                    self._stop.wait(self.pace_s * 50 / len(sent))
+            self.minutes += 1
+        for minutes in (0, 60):
+            self._send(producer, self.feed.clock(self.feed.start_ms + (self.minutes + minutes) * 60_000))
+        if producer.flush(FLUSH_LIMIT_S):
+            self.failed.append("the broker did not take everything")
+
+    def _send(self, producer: Producer, sent: Sent) -> None:
+        name = sent.topic.full_name(self.prefix)
+        for place in [{"partition": p} for p in range(EVENTS.partitions)] if sent.is_clock else [{}]:
+            while True:
+                try:
+                    producer.produce(name, sent.value, sent.key.encode(), on_delivery=self._delivered, **place)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            self.records += 1
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error:
+            self.failed.append(str(error))
+            return
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        name = next(known.name for known in TOPICS if known.full_name(self.prefix) == topic)
+        self.ends[name, partition] = max(self.ends.get((name, partition), 0), offset + 1)
