@@ -104,7 +104,8 @@ class Ledger:
         verdict = judge(evidence)
         rows = stored.rows_of(database, symbol, session.session_date)
         gone, new, repaired = reconcile(rows, verdict.spans, minutes)
-        stored.write(database, symbol, session.session_date, verdict, gone, new, repaired)
+        disagree = stored.disagreements(database, symbol, session.open_ms, session.close_ms)
+        stored.write(database, symbol, session.session_date, verdict, gone, new, repaired, disagree)
         found.sessions += 1
         found.expected += verdict.expected
         found.present += verdict.present
