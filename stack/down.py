@@ -6,6 +6,7 @@ import time
 from stack import control, leftovers
 from stack.errors import Exit, StackError
 from stack.home import Home
+from stack.jars import CONFS
 
 LIMIT_S = 120.0
 
@@ -33,10 +34,13 @@ def down(home: Home) -> str:
 
 def reset(home: Home, *, everything: bool) -> str:
     """Stops and deletes what the platform made. Jars stay unless `everything`. Other files in the folder are not touched."""
-    if not home.state_file.exists() and not home.secrets.exists():
+    is_home = home.state_file.exists() or home.secrets.exists()
+    # An earlier `reset` may have left the jars alone in the folder; no other folder of a stranger's is ours to delete.
+    has_jars = any((home.jars / conf).exists() for conf in CONFS)
+    if not is_home and not (everything and has_jars):
         return f"nothing to delete in {home.path}"
     down(home)
-    for path in home.made(with_jars=everything):
+    for path in home.made(with_jars=everything) if is_home else [home.jars]:
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -10,7 +10,7 @@ MAX_BYTES = 8 << 20
 KEPT_DAYS = 3
 DAY_S = 86_400
 TAIL_BYTES = 16_384
-NOISE = ("}", ")", "^", "warnings.warn")
+NOISE = ("}", ")", "^", "warnings.warn", "(Background on this error")
 
 
 def rotate(folder: Path, max_bytes: int = MAX_BYTES) -> None:

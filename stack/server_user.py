@@ -54,5 +54,5 @@ def server_user(*paths: Path) -> ServerUser | None:
 
 
 def passable(path: Path) -> bool:
-    """Whether any user may pass through every folder above `path`."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
+    """Whether any user may pass through every folder above `path`. Those not made yet will be open."""
+    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents if parent.exists())

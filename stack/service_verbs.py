@@ -45,7 +45,8 @@ def show_logs(home: Home, name: str | None, *, follow: bool, lines: int) -> None
     )
     if not paths:
         known = ", ".join(sorted(path.stem for path in home.logs.glob("*.log"))) or "none yet"
-        raise StackError(Exit.USAGE, f"no log of {name!r}: there are {known}")
+        wanted = f"no log of {name!r}" if name else f"no logs in {home.logs}"
+        raise StackError(Exit.USAGE if name else Exit.NOT_READY, f"{wanted}: there are {known}")
     several = len(paths) > 1
     for path in paths:
         for line in tail(path, lines):

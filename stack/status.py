@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from stack import airflow, control, state
+from stack import airflow, control, leftovers, state
 from stack.home import Home
 from stack.passwords import AIRFLOW_USER, READER
 from stack.platform import Platform
@@ -24,7 +24,7 @@ def account(home: Home) -> dict[str, Any]:
         processes = answer["processes"]
         body["supervisor"] = {"state": "ok", "pid": answer["pid"]}
     except control.NoSupervisor:
-        body["supervisor"] = {"state": "stopped", "pid": None}
+        body["supervisor"] = {"state": "stopped", "pid": None, "left_behind": len(leftovers.of_home(home))}
     names = services_of(kept.source) if kept else []
     places = addresses(Platform(home, kept)) if kept and kept.ports else {}
     body["services"] = {name: service(name, processes) | places.get(name, {}) for name in names}

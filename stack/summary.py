@@ -49,6 +49,10 @@ def tell_status(console: Console, body: dict[str, Any]) -> None:
     for name, task in body["tasks"].items():
         # Services say what they do; so do the tasks that Airflow starts.
         console.print(f"{name:<10} {task['state']:<10} {task['detail']}", highlight=False, markup=False)
+    left = body["supervisor"].get("left_behind")
+    if left:
+        told = f"the supervisor is gone and {left} processes are left: `candlestream up` starts anew, `down` ends them"
+        console.print(told, highlight=False, markup=False)
     disk = body["disk"]
     ready = "ready" if body["ready"] else "not ready"
     space = f"{disk['used_bytes'] / 2**30:.1f} GB used, {disk['free_bytes'] / 2**30:.0f} GB free"

@@ -6,6 +6,8 @@ const { amount, words } = await import(`./words.js${new URL(import.meta.url).sea
 const TICK_GAP_PX = 26;
 const PRICE_GAP_PX = 52;
 const HIGH_RANK = 6; // dashboard/ticks.py: a week, a session, a month, a year
+const BOUNDARIES = [7, 8, 9]; // a session, a month, a year: what may get a line through all panes
+const BARS_A_LINE = 5;
 const CHAR_PX = 6.7;
 
 export function viewOf(chart) {
@@ -121,6 +123,12 @@ function axisLabels(chart, view, from, to, width) {
   return taken.map((one) => one.k).sort((a, b) => a - b);
 }
 
+// The lowest rank that gets a line: a line for every month would be one at every bar of a monthly chart.
+function boundaryRank(rank) {
+  const isRare = (level) => rank.filter((one) => one >= level).length * BARS_A_LINE <= rank.length;
+  return BOUNDARIES.find(isRare) ?? Infinity;
+}
+
 // Round prices, except where the last price's label and its countdown stand.
 function priceTicks(chart, last) {
   const { layout } = chart.figure;
@@ -184,9 +192,10 @@ export function draw(chart) {
   const ticks = axisLabels(chart, view, seen, to, width);
   const rank = chart.columns["layout.meta.bars.rank"];
   const tick = chart.columns["layout.meta.bars.tick"];
+  const boundary = boundaryRank(rank.slice(seen, to));
   const lines = [];
   for (let k = seen; k < to; k++) {
-    if (rank[k] < 7) continue;
+    if (rank[k] < boundary) continue;
     const x = chart.firstX + k - 0.5;
     const line = { color: layout.meta.session_line, width: 1, dash: "dot" };
     lines.push({ type: "line", xref: "x", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, layer: "below", line });
@@ -204,8 +213,8 @@ export function draw(chart) {
       ...layout.xaxis,
       range: [view.from, view.to],
       // A session's name stands at the line before its first bar.
-      tickvals: ticks.map((k) => chart.firstX + k - (rank[k] >= 7 ? 0.5 : 0)),
-      ticktext: ticks.map((k) => (rank[k] >= 7 ? `<b>${tick[k]}</b>` : tick[k])),
+      tickvals: ticks.map((k) => chart.firstX + k - (rank[k] >= boundary ? 0.5 : 0)),
+      ticktext: ticks.map((k) => (rank[k] >= boundary ? `<b>${tick[k]}</b>` : tick[k])),
     },
     shapes: [...lines, ...(layout.shapes ?? []).filter((shape) => shape.name !== "last" || within(shape.y0))],
     annotations: (layout.annotations ?? []).map((mark) =>

@@ -78,6 +78,16 @@ def test_env_prints_nothing_to_eval_where_nothing_was_started(
     assert out == ""
 
 
+def test_doctor_ends_on_a_home_that_was_never_started(
+    candlestream: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stack.source.unreachable", lambda: "no connection")
+    _, out, err = candlestream("doctor", "--home", str(tmp_path / "new"))
+    assert err == ""
+    assert "yahoo" in out.splitlines()[-1]
+    assert not (tmp_path / "new").exists()
+
+
 def test_reset_keeps_jars_and_what_is_not_ours(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.prepare()
@@ -87,6 +97,17 @@ def test_reset_keeps_jars_and_what_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     reset(home, everything=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["jars", "notes.txt"]
+
+
+def test_reset_all_deletes_the_jars_that_an_earlier_reset_left(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    (home.jars / "kafka").mkdir()
+    (home.jars / "kafka" / "a.jar").write_text("x")
+    reset(home, everything=False)
+    (home.path / "data").mkdir()
+    assert "cleared" in reset(home, everything=True)
+    assert [path.name for path in home.path.iterdir()] == ["data"]
 
 
 def test_reset_of_a_folder_that_is_no_home_touches_nothing(tmp_path: Path) -> None:
