@@ -16,6 +16,8 @@ from spark_jobs.scan import HISTORY as HISTORY_CODE
 
 TOPIC_CODES = {EVENTS.name: EVENTS_CODE, HISTORY.name: HISTORY_CODE, DEAD_LETTERS.name: DEAD_LETTERS_CODE}
 TIMEOUT_S = 10.0
+# The request's own time-out comes first and says what happened.
+ANSWER_S = TIMEOUT_S + 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,15 @@ class Log:
 def read_log(bootstrap: str, prefix: str) -> Log:
     """Asks the broker. Raises `KafkaException` when it is away or a topic is missing."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000})
-    cluster_id = admin.describe_cluster(request_timeout=TIMEOUT_S).result(TIMEOUT_S).cluster_id
+    cluster_id = admin.describe_cluster(request_timeout=TIMEOUT_S).result(ANSWER_S).cluster_id
     names = [prefix + name for name in TOPIC_CODES]
     described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S)
-    topics = {name: future.result(TIMEOUT_S) for name, future in described.items()}
+    topics = {name: future.result(ANSWER_S) for name, future in described.items()}
     places = [TopicPartition(name, info.id) for name, topic in topics.items() for info in topic.partitions]
     bounds = []
     for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
         listed = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=TIMEOUT_S)
-        bounds.append({(p.topic, p.partition): future.result(TIMEOUT_S).offset for p, future in listed.items()})
+        bounds.append({(p.topic, p.partition): future.result(ANSWER_S).offset for p, future in listed.items()})
     partitions = [
         PartitionLog(
             TOPIC_CODES[place.topic.removeprefix(prefix)],

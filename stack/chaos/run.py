@@ -21,6 +21,7 @@ from stack.topics import ensure_topics
 # The feed lies in the past, so that no record is from the future, however fast its minutes pass.
 DAYS_BACK = 2
 LIMIT_S = 180.0
+SETTLING = (0, 60, 61, 62)  # minutes
 POLL_S = 0.05
 # A driver whose connection was cut lives on; all else that is killed at a point has ended by then.
 CUT = (COMMIT_LOST, COMMIT_UNANSWERED)
@@ -132,7 +133,7 @@ def run(parts: Parts, options: Options, tell: Tell) -> Outcome:
     start_ms = (int(time.time() * 1000) // DAY_MS - DAYS_BACK) * DAY_MS
     source = Source(Feed(options.seed, start_ms, symbols), parts.node.bootstrap, prefix, options.pace_s)
     job = Job(parts, prefix, symbols, options.script)
-    attack = Attack(parts, job, source)
+    attack, undisturbed = Attack(parts, job, source), Attack(parts, Job(parts, prefix, symbols), source)
     kills: list[Done] = []
     job.process.start()
     source.start()
@@ -147,22 +148,25 @@ def run(parts: Parts, options: Options, tell: Tell) -> Outcome:
         if options.kills is None and not options.deck:
             time.sleep(max(0.0, until - time.monotonic()))
         source.finish()
-        tell(f"{source.records:,} records in {source.minutes} minutes of the market; draining")
-        attack.drain()
+        tell(f"{source.records:,} records in {source.minutes} minutes of the market; the same log undisturbed")
+        undisturbed.job.process.start()
+        settle(source, [attack, undisturbed])
     finally:
         source.finish()
         job.process.stop()
-    tell("the same log, undisturbed")
-    undisturbed = Attack(parts, Job(parts, prefix, symbols), source)
-    undisturbed.job.process.start()
-    try:
-        undisturbed.drain()
-    finally:
         undisturbed.job.process.stop()
     verdict = compare(job.url, undisturbed.job.url)
     return Outcome(
         options.seed, verdict, kills, source.minutes, source.records, attack.restarts, source.failed + restarted(undisturbed)
     )  # fmt: skip
+
+
+def settle(source: Source, streams: list[Attack]) -> None:
+    """Clocks after the end: bars close, become final by time, and what only forms is written a last time."""
+    for minutes in SETTLING:
+        source.clock(minutes)
+        for stream in streams:
+            stream.drain()
 
 
 def restarted(undisturbed: Attack) -> list[str]:

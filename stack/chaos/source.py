@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from market.timeframes import MINUTE_MS
 from market.topics import EVENTS, TOPICS
 from stack.chaos.feed import Feed, Sent
 
 FLUSH_LIMIT_S = 60.0
+BURST = 50  # records between two rests
 
 Place = tuple[str, int]  # topic without prefix, partition
 
@@ -27,22 +29,12 @@ class Source:
     records: int = 0
     failed: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
+    _producer: Producer = field(init=False)
+    _thread: threading.Thread = field(init=False)
 
-    def start(self) -> None:
+    def __post_init__(self) -> None:
         self._thread = threading.Thread(target=self._run, name="chaos feed", daemon=True)
-        self._thread.start()
-
-    def finish(self) -> None:
-        """Ends the feed; a last clock lets every bar become final by time. Returns when all is acknowledged."""
-        self._stop.set()
-        if self._thread:
-            self._thread.join(FLUSH_LIMIT_S * 2)
-        if self._thread and self._thread.is_alive():
-            self.failed.append("the feed did not end")
-
-    def _run(self) -> None:
-        producer = Producer(
+        self._producer = Producer(
             {
                 "bootstrap.servers": self.bootstrap,
                 "partitioner": "murmur2_random",
@@ -54,28 +46,44 @@ class Source:
                 "log_level": 0,
             }
         )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Ends the feed, if it was not ended; returns when all is acknowledged."""
+        self._stop.set()
+        self._thread.join(FLUSH_LIMIT_S)
+        self._flush()
+
+    def clock(self, minutes: int) -> None:
+        """After the feed: the clock of so many minutes after its end."""
+        self._send(self.feed.clock(self.feed.start_ms + (self.minutes + minutes) * MINUTE_MS))
+        self._flush()
+
+    def _run(self) -> None:
         while not self._stop.is_set():
             sent = list(self.feed.minute(self.minutes))
             for k, one in enumerate(sent):
-                self._send(producer, one)
-                if k % 50 == 0:
-                    producer.poll(0)
-                    self._stop.wait(self.pace_s * 50 / len(sent))
+                self._send(one)
+                if k % BURST == 0:
+                    self._stop.wait(self.pace_s * BURST / len(sent))
             self.minutes += 1
-        for minutes in (0, 60):
-            self._send(producer, self.feed.clock(self.feed.start_ms + (self.minutes + minutes) * 60_000))
-        if producer.flush(FLUSH_LIMIT_S):
+
+    def _flush(self) -> None:
+        if self._thread.is_alive() or self._producer.flush(FLUSH_LIMIT_S):
             self.failed.append("the broker did not take everything")
 
-    def _send(self, producer: Producer, sent: Sent) -> None:
+    def _send(self, sent: Sent) -> None:
         name = sent.topic.full_name(self.prefix)
         for place in [{"partition": p} for p in range(EVENTS.partitions)] if sent.is_clock else [{}]:
             while True:
                 try:
-                    producer.produce(name, sent.value, sent.key.encode(), on_delivery=self._delivered, **place)
+                    self._producer.produce(name, sent.value, sent.key.encode(), on_delivery=self._delivered, **place)
                     break
                 except BufferError:
-                    producer.poll(0.1)
+                    self._producer.poll(0.1)
+            self._producer.poll(0)
             self.records += 1
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
