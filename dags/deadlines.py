@@ -22,3 +22,14 @@ def missed(context: dict[str, Any] | None = None, seconds: float = 0.0, **_: Any
             " ON CONFLICT (name) DO UPDATE SET state = 'waiting', detail = EXCLUDED.detail, heartbeat_at = now()",
             (NAME, detail),
         )
+
+
+def forget(url: str) -> None:
+    """A missed deadline is told for an hour; after that its run's log in Airflow has it."""
+    with connected(url) as cursor:
+        cursor.execute(
+            "UPDATE core.service_status"
+            " SET state = 'ok', detail = 'no run missed its deadline in the last hour', heartbeat_at = now()"
+            " WHERE name = %s AND state <> 'ok' AND heartbeat_at < now() - interval '1 hour'",
+            (NAME,),
+        )

@@ -32,9 +32,11 @@ def stream_check() -> None:
     def check_stream(**context: object) -> dict[str, object]:
         from dags.checks import complaint, order_restart, read
         from dags.database import url_of_the_platform
+        from dags.deadlines import forget
         from dags.failures import CommandFailed
 
         url = url_of_the_platform()
+        forget(url)
         seen = read(url)
         wrong = complaint(seen)
         if wrong is None:
