@@ -5,6 +5,7 @@
     writer  spark_jobs/writer.py as the stream calls it: arrays encoded, COPY to a staging table, two upserts, one transaction
     jdbc    Spark's JDBC writer in append mode from a cached DataFrame of the same columns: two partitions, 10,000 rows a batch,
             reWriteBatchedInserts; it cannot upsert, and each partition of each table is a transaction of its own
+    jdbc as it comes    the same without these two settings: 1,000 rows a batch, a statement a row
     copy    COPY BINARY straight into the two tables, one transaction, of bytes encoded beforehand: what the tables can take
     writer again    the writer where every row is there already, after all other turns: what the other two cannot do
 
@@ -20,7 +21,7 @@ from contextlib import ExitStack
 import numpy as np
 import psycopg2
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from bench.kit import Aim, Parts, arguments, ask, end_as_by_ctrl_c, interleaved, report, running_parts
 from bench.peers.environments import jdbc_jar
@@ -94,7 +95,7 @@ class Sinks:
         self.frames = {table: frame.select(names).cache() for table, names in COLUMNS.items()}
         for cached in self.frames.values():
             cached.count()
-        self.url = f"jdbc:postgresql://127.0.0.1:{database.port}/{database.name}?reWriteBatchedInserts=true"
+        self.url = f"jdbc:postgresql://127.0.0.1:{database.port}/{database.name}"
         self.password = password
         self.totals: set[tuple[object, ...]] = set()
 
@@ -132,16 +133,18 @@ class Sinks:
         return self.rate(began)
 
     def by_jdbc(self) -> float:
+        return self.append({"url": f"{self.url}?reWriteBatchedInserts=true", "batchsize": str(ROWS_A_BATCH)})
+
+    def by_jdbc_as_it_comes(self) -> float:
+        return self.append({"url": self.url})
+
+    def append(self, tuning: dict[str, str]) -> float:
         self.empty()
         began = time.perf_counter()
         for table, frame in self.frames.items():
-            self.append(frame, table)
+            options = {"dbtable": table, "driver": "org.postgresql.Driver", "user": WRITER, "password": self.password}
+            frame.write.format("jdbc").options(**options, **tuning).mode("append").save()
         return self.rate(began)
-
-    def append(self, frame: DataFrame, table: str) -> None:
-        options = {"url": self.url, "dbtable": table, "user": WRITER, "password": self.password}
-        options |= {"driver": "org.postgresql.Driver", "batchsize": str(ROWS_A_BATCH), "numPartitions": "2"}
-        frame.write.format("jdbc").options(**options).mode("append").save()
 
     def rate(self, began: float) -> float:
         rate = len(self.changes) / (time.perf_counter() - began)
@@ -153,6 +156,7 @@ def spark_session(java: Java) -> SparkSession:
     """Spark as it comes, with the driver's jar and both cores; sessions in UTC, as timestamps are."""
     os.environ["JAVA_HOME"] = str(java.home)
     builder = SparkSession.builder.master("local[2]").appName("bench sink").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
     builder = builder.config("spark.jars", str(jdbc_jar(java))).config("spark.sql.session.timeZone", "UTC")
     builder = builder.config("spark.driver.memory", "2g").config("spark.driver.host", "127.0.0.1")
     session: SparkSession = builder.getOrCreate()
@@ -168,6 +172,7 @@ def compare(parts: Parts, database: Database, bars: int, symbols: int, runs: int
             "writer": sinks.by_writer,
             "copy": sinks.by_copy,
             "jdbc": sinks.by_jdbc,
+            "jdbc as it comes": sinks.by_jdbc_as_it_comes,
         }
         for way in ways.values():  # compilers and caches
             way()
