@@ -1,6 +1,7 @@
 """Servers of a chaos run: PostgreSQL and one broker in a folder that is thrown away, each killed and started again at will."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -22,11 +23,12 @@ from stack.home import REPO, Home
 from stack.java import Java, find_java
 from stack.kafka import KafkaNode
 from stack.passwords import ADMIN_ROLE, MIGRATOR, secret, write_pgpass
-from stack.ports import HOST, free_port
+from stack.ports import HOST, Claims
 from stack.postgres import PostgresServer, open_server, server_environment
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 20.0
+PORTS = range(20_000, 32_000)
 TEMPLATE = "candlestream_chaos"
 # A server that is killed takes nothing with it that the kernel holds: syncs to the disk would only cost time here.
 WITHOUT_SYNCS = ["-c", "fsync=off", "-c", "full_page_writes=off"]
@@ -112,6 +114,7 @@ class Parts:
     node: KafkaNode
     broker: Process
     spark: dict[str, str]
+    claims: Claims
     numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str, role: str = ADMIN_ROLE) -> str:
@@ -148,16 +151,19 @@ def running_parts(jar_home: Home) -> Iterator[Parts]:
         if parts:
             parts.broker.stop()
             parts.postgres.stop()
+            parts.claims.release()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def assemble(home: Home, jar_home: Home) -> Parts:
     """Everything made, nothing started."""
     java = find_java(home.java)
+    claims = Claims()
+    port, broker_port, controller_port = claim_ports(3, claims)
     jar_home.jars.mkdir(parents=True, exist_ok=True)
     for conf in jars.CONFS:
         jars.ensure(jar_home, java, conf)
-    server = open_server(home.data / "postgres", free_port())
+    server = open_server(home.data / "postgres", port)
     write_pgpass(home, server.port)
     server.initdb(ADMIN_ROLE, secret(home, ADMIN_ROLE))
     postgres = Process(
@@ -168,11 +174,21 @@ def assemble(home: Home, jar_home: Home) -> Parts:
         lambda: server.answers(ADMIN_ROLE, home.pgpass),
         signal.SIGINT,
     )
-    node = KafkaNode(java, jars.paths(jar_home, "kafka"), home.data / "kafka", home.conf, free_port(), free_port())
+    node = KafkaNode(java, jars.paths(jar_home, "kafka"), home.data / "kafka", home.conf, broker_port, controller_port)
     node.format()
     node.write_properties()
     broker = Process("Kafka", node.command(), dict(os.environ), home.logs / "kafka.log", node.answers)
-    return Parts(home, server, postgres, node, broker, spark_environment(home, jar_home, java))
+    return Parts(home, server, postgres, node, broker, spark_environment(home, jar_home, java), claims)
+
+
+def claim_ports(many: int, claims: Claims) -> list[int]:
+    """Ports below those of outgoing connections: a client that looks for a killed server must not be given its port."""
+    chosen: list[int] = []
+    while len(chosen) < many:
+        port = random.choice(PORTS)  # noqa: S311
+        if claims.take(port):
+            chosen.append(port)
+    return chosen
 
 
 def migrate(parts: Parts) -> None:
