@@ -28,7 +28,7 @@ import psycopg2
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.drain import fill
-from bench.kit import Aim, Parts, arguments, ask, end_as_by_ctrl_c, interleaved, report, running_parts
+from bench.kit import Aim, Parts, arguments, ask, end_cleanly, interleaved, report, running_parts
 from bench.latency import add_instruments
 from bench.peers.environments import HERE, quix_python
 from market.topics import EVENTS
@@ -209,7 +209,7 @@ def main() -> None:
         "--ways", default="stream,loop,loop x2,loop poll,quix,quix x2,quix windows", help="which of them, by comma"
     )
     options = parser.parse_args()
-    end_as_by_ctrl_c()
+    end_cleanly()
     quix_python()
     with running_parts(with_kafka=True) as parts:
         with backlog(parts, options.trades, options.symbols, options.rate) as bench:

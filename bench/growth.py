@@ -19,7 +19,7 @@ import plotly.graph_objects as go
 from bench import chart
 from bench.engine import Engine, Spent
 from bench.fold import records
-from bench.kit import Parts, arguments, end_as_by_ctrl_c, load, running_parts
+from bench.kit import Parts, arguments, end_cleanly, load, running_parts
 from bench.latency import Landed, add_instruments, produce, trades, used_s
 from tests import embedded
 from tests.stream.rig import rig, until
@@ -118,7 +118,7 @@ def main() -> None:
         "--seconds", type=float, default=30.0, help="of the whole job, and as many before to warm it up"
     )
     options = parser.parse_args()
-    end_as_by_ctrl_c()
+    end_cleanly()
     found = measure(options)
     points = medians(found)
     what = "the whole job" if options.job else "scan, fold and transaction in one process"

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import statistics
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -38,9 +39,10 @@ def arguments(description: str | None, runs: int = 5) -> argparse.ArgumentParser
     return parser
 
 
-def end_as_by_ctrl_c() -> None:
-    """Whoever ends a run early (`timeout`) ends it as Ctrl-C does: everything that was started is stopped."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def end_cleanly() -> None:
+    """Whoever ends a run early (`timeout`, Ctrl-C) has everything stopped that was started; the exit code is the shell's for it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def interleaved(ways: dict[str, Callable[[], float]], runs: int) -> dict[str, list[float]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bench.engine import Engine
 from bench.fold import records
-from bench.kit import arguments, end_as_by_ctrl_c, load, running_parts
+from bench.kit import arguments, end_cleanly, load, running_parts
 
 AIM = 0.05
 WARM = 0.25  # of the batches, not counted
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=400, help="a run")
     parser.add_argument("--every-ms", type=int, default=120, help="a batch's time")
     options = parser.parse_args()
-    end_as_by_ctrl_c()
+    end_cleanly()
     runs = []
     with running_parts(with_kafka=False) as parts, parts.database() as database:
         engine = Engine(database, options.symbols, bars=64)

@@ -23,7 +23,7 @@ import psycopg2
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from bench.kit import Aim, Parts, arguments, ask, end_as_by_ctrl_c, interleaved, report, running_parts
+from bench.kit import Aim, Parts, arguments, ask, end_cleanly, interleaved, report, running_parts
 from bench.peers.environments import jdbc_jar
 from bench.writes import TOOK, TimedCursor
 from market import indicators
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--bars", type=int, default=100_000)
     parser.add_argument("--symbols", type=int, default=500)
     options = parser.parse_args()
-    end_as_by_ctrl_c()
+    end_cleanly()
     with ExitStack() as stack:
         parts = stack.enter_context(running_parts(with_kafka=False))
         database = stack.enter_context(parts.database())

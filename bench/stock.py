@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.kit import Aim, Parts, arguments, end_as_by_ctrl_c, interleaved, report, running_parts
+from bench.kit import Aim, Parts, arguments, end_cleanly, interleaved, report, running_parts
 from bench.latency import Landed, add_instruments, latencies_ms, produce, trades
 from stack.home import Home
 from tests import embedded
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--warm-up", type=float, default=20.0, help="seconds that are produced but not counted")
     options = parser.parse_args()
-    end_as_by_ctrl_c()
+    end_cleanly()
     with running_parts(with_kafka=True) as parts:
         bench = Bench(parts, options.rate, options.symbols, options.warm_up, options.seconds)
         found = interleaved({"tuned": lambda: bench.run("tuned"), "stock": lambda: bench.run("stock")}, options.runs)
