@@ -169,3 +169,11 @@ def test_airflow_is_set_up_like_the_embedded_one(tmp_path: Any) -> None:
                 assert composed[variable] == value
             elif variable != "AIRFLOW_HOME":
                 assert variable in composed
+
+
+def test_up_wait_succeeds_with_either_source() -> None:
+    """`up --wait` fails when a service ends that nobody waits for: the simulator's rests where the prices are Yahoo's."""
+    assert SERVICES["simulator"]["command"] == "docker/simulator.sh"
+    script = (REPO / "docker" / "simulator.sh").read_text()
+    assert script.rstrip().endswith("exec sleep infinity")
+    assert SERVICES["simulator"]["healthcheck"]["test"][-2:] == ["docker/simulator.sh", "health"]
