@@ -10,7 +10,8 @@
 
 Everybody's rate is taken the same way: committed offsets are watched, and counted is from the first commit (starts and compilers
 are before it) to the last but one (after the last trade some wait for a timer). Every minute bar of the peers is then compared
-with the stream's: a way that counts other bars would not be a comparison.
+with the stream's: a way that counts other bars would not be a comparison. Beside the rates stands the processor time a record that
+each way's own processes took, which bears a busy machine better.
 """
 
 import itertools
@@ -31,6 +32,7 @@ from bench.drain import fill
 from bench.kit import Aim, Parts, arguments, ask, end_cleanly, interleaved, report, running_parts
 from bench.latency import add_instruments
 from bench.peers.environments import HERE, quix_python
+from bench.watching import steady, watch
 from market.topics import EVENTS
 from stack.passwords import ADMIN_ROLE
 from stack.ports import HOST
@@ -38,8 +40,6 @@ from tests import embedded
 from tests.embedded import Database
 from tests.stream.rig import Rig, rig
 
-LOOK_EVERY_S = 0.025
-LIMIT_S = 600.0
 RATE_AIM = 350_000
 MINUTES = """SELECT symbol, (extract(epoch FROM ts) * 1000)::bigint, open, high, low, close, ticks FROM v1.bars
              WHERE timeframe = '1m'"""
@@ -61,6 +61,7 @@ class Bench:
     trades: int
     ends: dict[int, int] = field(default_factory=dict)  # partition → end offset
     minutes: Minutes = field(default_factory=dict)  # as the stream had them
+    used_us: dict[str, list[float]] = field(default_factory=dict)  # way → processor microseconds a record
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -82,7 +83,7 @@ class Bench:
 
             under_test.start()
             assert under_test.process is not None
-            rate = self.watch(committed, [under_test.process], under_test.log)
+            rate = self.measure("stream", committed, [under_test.process], under_test.log)
             connection.close()
             under_test.signal(signal.SIGTERM)
             self.minutes = minutes(database, MINUTES)
@@ -91,16 +92,16 @@ class Bench:
             raise SystemExit(f"the stream counts {counted} of {self.trades} trades")
         return rate
 
-    def loop(self, processes: int, how: str = "batches") -> float:
+    def loop(self, way: str, processes: int, how: str = "batches") -> float:
         shares = [list(self.ends)[k::processes] for k in range(processes)]
 
         def commands(database: Database, group: str) -> list[list[str]]:
             script = [sys.executable, str(HERE / "loop.py"), how, self.parts.bootstrap, self.topic]
             return [[*script, ",".join(map(str, share)), group, database.admin, "public.bars"] for share in shares]
 
-        return self.peer(commands, is_complete=True)
+        return self.peer(way, commands, is_complete=True)
 
-    def quix(self, processes: int, how: str = "state") -> float:
+    def quix(self, way: str, processes: int, how: str = "state") -> float:
         python = quix_python()
 
         def commands(database: Database, group: str) -> list[list[str]]:
@@ -109,9 +110,9 @@ class Bench:
             script = [str(python), str(HERE / "quix.py"), how, self.parts.bootstrap, self.topic, group, state, *place]
             return [script] * processes
 
-        return self.peer(commands, is_complete=False)
+        return self.peer(way, commands, is_complete=False)
 
-    def peer(self, commands: Callable[[Database, str], list[list[str]]], *, is_complete: bool) -> float:
+    def peer(self, way: str, commands: Callable[[Database, str], list[list[str]]], *, is_complete: bool) -> float:
         """A peer's rate; checks its bars against the stream's (`is_complete`: forming ones, too)."""
         group = f"peer-{next(self.numbers)}"
         with self.parts.database() as database, ExitStack() as stack:
@@ -125,24 +126,17 @@ class Bench:
 
             log = self.parts.home.logs / f"{group}.log"
             running = [stack.enter_context(process(command, log)) for command in commands(database, group)]
-            rate = self.watch(committed, running, log)
+            rate = self.measure(way, committed, running, log)
             self.compare(minutes(database, PEER_MINUTES), is_complete=is_complete)
         return rate
 
-    def watch(self, committed: Callable[[], int], running: list[subprocess.Popen[bytes]], log: Path) -> float:
-        """Records a second from the first commit to the last but one."""
-        end, limit = sum(self.ends.values()), time.monotonic() + LIMIT_S
-        steps: list[tuple[float, int]] = [(0.0, 0)]
-        while steps[-1][1] < end:
-            if any(process.poll() is not None for process in running) or time.monotonic() > limit:
-                raise SystemExit(
-                    f"ended at {steps[-1][1]} of {end} records; {log.stem} says:\n{log.read_text()[-3000:]}"
-                )
-            at = committed()
-            if at > steps[-1][1]:
-                steps.append((time.monotonic(), at))
-            time.sleep(LOOK_EVERY_S)
-        return steady_rate(steps[1:])
+    def measure(
+        self, way: str, committed: Callable[[], int], running: list[subprocess.Popen[bytes]], log: Path
+    ) -> float:
+        """Records a second; keeps the processor time a record beside it."""
+        found = steady(watch(committed, sum(self.ends.values()), running, log))
+        self.used_us.setdefault(way, []).append(found.used_us)
+        return found.rate
 
     def compare(self, peer: Minutes, *, is_complete: bool) -> None:
         if not self.minutes:
@@ -156,15 +150,6 @@ class Bench:
 
     def rig(self, database: Database) -> AbstractContextManager[Rig]:
         return rig(database, self.parts.bootstrap, self.prefix, self.environment)
-
-
-def steady_rate(commits: list[tuple[float, int]]) -> float:
-    """Records a second from the first commit (time in seconds, records so far) to the last but one."""
-    counted = commits[:-1] if len(commits) > 2 else commits
-    if len(counted) < 2:
-        raise SystemExit("all came in one commit: too few trades to measure a rate")
-    (from_s, first), (to_s, last) = counted[0], counted[-1]
-    return (last - first) / (to_s - from_s)
 
 
 def minutes(database: Database, query: str) -> Minutes:
@@ -215,17 +200,18 @@ def main() -> None:
         with backlog(parts, options.trades, options.symbols, options.rate) as bench:
             ways: dict[str, Callable[[], float]] = {
                 "stream": bench.stream,
-                "loop": lambda: bench.loop(1),
-                "loop x2": lambda: bench.loop(2),
-                "loop poll": lambda: bench.loop(1, "poll"),
-                "quix": lambda: bench.quix(1),
-                "quix x2": lambda: bench.quix(2),
-                "quix windows": lambda: bench.quix(1, "windows"),
+                "loop": lambda: bench.loop("loop", 1),
+                "loop x2": lambda: bench.loop("loop x2", 2),
+                "loop poll": lambda: bench.loop("loop poll", 1, "poll"),
+                "quix": lambda: bench.quix("quix", 1),
+                "quix x2": lambda: bench.quix("quix x2", 2),
+                "quix windows": lambda: bench.quix("quix windows", 1, "windows"),
             }
             chosen = {name: ways[name] for name in options.ways.split(",")}
             found = interleaved(chosen, options.runs)
         aims = [Aim(name, 2.5 if name.startswith("loop") else 3.5) for name in found if name != "stream"]
         report(found, "stream", "records/s", aims)
+        report(bench.used_us, "stream", "processor µs a record, of the way's own processes", [])
         print(f"  aim: 350,000 records/s: {'met' if statistics.median(found['stream']) >= RATE_AIM else 'missed'}")
 
 

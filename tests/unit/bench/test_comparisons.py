@@ -6,11 +6,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench.backlog import steady_rate
 from bench.kit import Aim, interleaved
 from bench.peers import loop
 from bench.peers.environments import HERE
 from bench.stock import stock_conf
+from bench.watching import Commit, steady
 from market.contracts import Clock, Tick
 from stack.home import Home
 
@@ -52,7 +52,10 @@ def test_an_aim_is_met_on_its_own_side() -> None:
 
 def test_a_rate_is_counted_from_the_first_commit_to_the_last_but_one() -> None:
     #   start ... 100 at 10 s | 300 at 11 s | 500 at 12 s | 510 at 17 s (a timer)
-    assert steady_rate([(10.0, 100), (11.0, 300), (12.0, 500), (17.0, 510)]) == 200.0
+    commits = [Commit(10.0, 100, 3.0), Commit(11.0, 300, 3.4), Commit(12.0, 500, 3.8), Commit(17.0, 510, 3.9)]
+    rate, used_us = steady(commits)
+    assert rate == 200.0
+    assert used_us == pytest.approx(2_000.0)
 
 
 def test_the_loop_counts_ticks_into_minute_bars_and_skips_clocks() -> None:
