@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from market.choices import KINDS, Parameter
+
 
 class Convention(NamedTuple):
     """`warm_at` is the first bar, counted from 1, that has a value; `flat` what the indicator says of prices that never move."""
@@ -148,3 +150,43 @@ def described() -> str:
             f"- Source: {each.source}.\n"
         )
     return "\n".join(parts)
+
+
+CHOSEN = """\
+## Indicators of your own
+
+A line in `indicators.toml` (README.md, Configuration) adds an indicator to a timeframe. Its values stand in
+`v1.indicator_values`, a row a bar and name, with the parameters as text. Formulas, seeds and flat prices are those above with
+other numbers in them; where the numbers are the same, the values are equal to the last bit. History is computed at the next start
+of the stream; what is taken out of the file is deleted then, and what stays is not touched. An edit of the code computes all of
+them again.
+
+| kind | parameters | names | first bar with a value |
+|---|---|---|---|
+"""
+CHOSEN_WARM_AT = {
+    "sma": "bars",
+    "ema": "bars",
+    "rsi": "bars + 1",
+    "macd": "slow bars; slow bars + signal bars − 1 for signal and histogram",
+    "bollinger": "bars",
+    "atr": "bars + 1",
+    "roc": "bars + 1",
+    "volatility": "bars + 1",
+    "volume_sma": "bars",
+}
+
+
+def chosen_part() -> str:
+    """What may be chosen, as Markdown."""
+    lines = [
+        f"| `{name}` | {'; '.join(map(_range, kind.parameters))} | {', '.join(f'`{each}`' for each in kind.names)} "
+        f"| {CHOSEN_WARM_AT[name]} |"
+        for name, kind in KINDS.items()
+    ]
+    return CHOSEN + "\n".join(lines) + "\n"
+
+
+def _range(parameter: Parameter) -> str:
+    default = "" if parameter.default is None else f", {parameter.default:g} if it is left out"
+    return f"{parameter.name} ({parameter.least:g} to {parameter.most:g}{default})"

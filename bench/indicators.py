@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bench import agreement
 from bench.agreement import ANNUAL, CLOSE_ENOUGH, SESSION_BARS, Bars, kernel, walk
-from bench.conventions import described
+from bench.conventions import chosen_part, described
 from market import indicators
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "indicators.md"
@@ -55,7 +55,7 @@ ranges.
 
 
 def static_part() -> str:
-    return f"{INTRODUCTION}\n## Conventions\n\n{described()}\n"
+    return f"{INTRODUCTION}\n## Conventions\n\n{described()}\n{chosen_part()}\n"
 
 
 def measured_part() -> str:

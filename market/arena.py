@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market import indicators
 from market.bars import BAR, FINAL_AFTER_MS, Rows, empty_rows, join
+from market.choices import Choices
+from market.chosen import NOTHING, n_state, n_values
 
 Ints = NDArray[np.int64]
 NEVER_MS = int(np.iinfo(np.int64).max)
@@ -39,13 +40,15 @@ SPARE = 1.25  # of the packed size, when the arena is packed
 class Arena:
     """Rows, states and values are parallel; `table` has a line a series."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: Choices = NOTHING) -> None:
+        self.chosen = chosen
         self.count = 0
         self.used = 0
         self.table = np.zeros(64, SERIES)
         self.rows: Rows = np.zeros(1024, BAR)
-        self.states = np.zeros((1024, indicators.N_STATE))
-        self.values = np.zeros((1024, indicators.N_VALUES))
+        # The kernel's columns, then those of the chosen indicators.
+        self.states = np.zeros((1024, n_state(chosen)))
+        self.values = np.zeros((1024, n_values(chosen)))
         self._mark = np.zeros(1024, np.int64)  # the batch that touched a row last
         self._batch = 1
         self._before: list[Rows] = []
@@ -212,8 +215,8 @@ class Arena:
         capacity = int((int(rooms.sum()) + wanted) * SPARE) + 1024
         olds = self._arrays()
         self.rows = np.zeros(capacity, BAR)
-        self.states = np.zeros((capacity, indicators.N_STATE))
-        self.values = np.zeros((capacity, indicators.N_VALUES))
+        self.states = np.zeros((capacity, n_state(self.chosen)))
+        self.values = np.zeros((capacity, n_values(self.chosen)))
         self._mark = np.zeros(capacity, np.int64)
         base = np.cumsum(rooms) - rooms
         for series in range(self.count):

@@ -14,6 +14,8 @@ from market.arena import NEVER_MS, Ints
 from market.bars import OURS, PROVIDER_COMPLETE, Rows
 from market.batches import Batch, Changes, Instrument, Layer
 from market.calendars import session_on
+from market.choices import Choices
+from market.chosen import NOTHING
 from market.frames import from_days
 from market.latest import LATEST, Prices
 from market.memory import IS_MINUTES, MINUTES, NO_PARTITION, Memory, Stored
@@ -24,8 +26,8 @@ from market.rollup import LINEAGE, minutes_rule
 class Book:
     """All series. `clock_ms` is by partition of the events topic."""
 
-    def __init__(self, stored: Stored, instruments: dict[str, Instrument]) -> None:
-        self.memory = Memory(stored, instruments)
+    def __init__(self, stored: Stored, instruments: dict[str, Instrument], chosen: Choices = NOTHING) -> None:
+        self.memory = Memory(stored, instruments, chosen)
         self.pending = Pending(self.memory)
         self.clock_ms: dict[int, int] = {}
         self.latest = np.zeros(0, LATEST)  # by symbol's number

@@ -10,6 +10,8 @@ from market import indicators
 from market.arena import NEVER_MS, Arena, Ints
 from market.bars import NONE, Rows
 from market.batches import Instrument
+from market.choices import Choices
+from market.chosen import NOTHING
 from market.frames import PARENTS, annual_bars
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
@@ -62,10 +64,10 @@ class Stored(Protocol):
 class Memory:
     """All series by number. `symbols` has a line a symbol."""
 
-    def __init__(self, stored: Stored, instruments: dict[str, Instrument]) -> None:
+    def __init__(self, stored: Stored, instruments: dict[str, Instrument], chosen: Choices = NOTHING) -> None:
         self.stored = stored
         self.instruments = instruments
-        self.arena = Arena()
+        self.arena = Arena(chosen)
         self.keys: list[SeriesKey] = []
         self.ids: dict[SeriesKey, int] = {}
         self.symbols = np.zeros(16, SYMBOL)

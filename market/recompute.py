@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from market import indicators
+from market import chosen, indicators
 from market.arena import Arena, Ints, spread
 from market.bars import BAR, PRICES, Rows, empty_rows, same_content
 from market.batches import BarChanges
+from market.choices import Choices
 from market.memory import Memory
 from market.series import SeriesKey
 
@@ -88,9 +89,10 @@ def run_kernel(arena: Arena, series: Ints, position: Ints) -> Ints:
         stops,
         table["scale"],
         table["annual_bars"],
-        arena.states,
-        arena.values,
+        arena.states[:, : indicators.N_STATE],
+        arena.values[:, : indicators.N_VALUES],
     )
+    chosen.advance(arena.chosen, bars, table, starts, stops, arena.states, arena.values)
     changed = differs(old_states, arena.states[rows]) | differs(old_values, arena.values[rows])
     found: Ints = rows[changed]
     return found
@@ -124,9 +126,9 @@ def as_bytes(rows: Rows) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), BAR.itemsize)
 
 
-def warm_up() -> None:
+def warm_up(choices: Choices = chosen.NOTHING) -> None:
     """Compiles the kernel, or loads it from its cache, before the first batch waits for it."""
-    arena = Arena()
+    arena = Arena(choices)
     arena.add(0, 0, 100.0, 1.0, has_indicators=True)
     series, wanted = np.zeros(1, np.int64), empty_rows(1)
     for name in PRICES:

@@ -104,7 +104,7 @@ def staged(changes: BarChanges, source: str) -> pa.RecordBatch:
     columns["is_closed"], columns["is_final"] = pa.array(rows["closed"]), pa.array(rows["final"])
     columns["source"] = pa.repeat(source, len(rows))
     columns["inputs"] = lineage(rows)
-    columns["state"] = state_lists(states, rows["closed"])
+    columns["state"] = state_lists(states[:, : indicators.N_STATE], rows["closed"])
     for name in STAGE_SCHEMA.names:
         if name not in columns:
             columns[name] = pa.array(rows[name])

@@ -21,8 +21,8 @@ from market.batches import Changes
 from market.book import Book
 from market.errors import Reason
 from market.topics import DAY_MS
+from spark_jobs import chosen_history, kill_points, ledger, rebuild, topics
 from spark_jobs import health as metrics
-from spark_jobs import kill_points, ledger, rebuild, topics
 from spark_jobs.batch import Scanned, read_scan
 from spark_jobs.health import Health
 from spark_jobs.kill_points import AT_COMMIT, Point
@@ -87,6 +87,8 @@ class Driver:
         rebuild.store_sessions(self._connection, self.book.instruments.values())
         if rebuild.recompute_if_kernel_changed(self._connection, self.book, self.writer, self.log):
             self._load()
+        if chosen_history.bring_up_to_date(self._connection, self.book, self.writer, self.log):
+            self._load()
         # What was imported and read stays: a full collection that looks through it would hold a batch up.
         gc.collect()
         gc.freeze()
@@ -127,7 +129,7 @@ class Driver:
         connection = psycopg2.connect(
             self.settings.database_url, application_name="candlestream stream", connect_timeout=5
         )
-        self.writer = Writer(connection, self.settings.source)
+        self.writer = Writer(connection, self.settings.source, self.settings.chosen)
         self.writer.prepare()
         return connection
 
@@ -136,7 +138,8 @@ class Driver:
         assert self._connection is not None  # noqa: S101  (open() and _reconnect() connect first)
         with self._connection:
             instruments = read_instruments(self._connection)
-            self.book = Book(Reader(self._connection, instruments), instruments)
+            chosen = self.settings.chosen
+            self.book = Book(Reader(self._connection, instruments, chosen), instruments, chosen)
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
             rebuild.wake(self.book, self._connection)

@@ -39,7 +39,7 @@ def run(session: Session, settings: Settings) -> int:
     health = Health()
     heartbeat = Heartbeat(settings.database_url, health, log)
     # The first batch waits for it by itself, if it is not done by then.
-    threading.Thread(target=warm_up, name="kernel warm-up", daemon=True).start()
+    threading.Thread(target=warm_up, args=(settings.chosen,), name="kernel warm-up", daemon=True).start()
     try:
         wait_for_lock(heartbeat, stop, log)
     except Fenced as error:

@@ -11,10 +11,12 @@ from market.arena import NEVER_MS
 from market.bars import BAR, Rows
 from market.batches import Instrument
 from market.calendars import sessions_of
+from market.choices import Choices
+from market.chosen import NOTHING, n_state, n_values
 from market.latest import AROUND, LATEST, Prices
 from market.memory import StoredRows
 from market.series import SeriesKey
-from spark_jobs import copied
+from spark_jobs import chosen, copied
 from spark_jobs.columns import BAR_COLUMNS, TOPIC_NAMES
 
 SERIES_AT_ONCE = 256
@@ -85,9 +87,12 @@ FIRST_SESSION = """
 class Reader:
     """`market.memory.Stored` over a connection; reads its own transaction's rows."""
 
-    def __init__(self, connection: Connection, instruments: dict[str, Instrument]) -> None:
+    def __init__(
+        self, connection: Connection, instruments: dict[str, Instrument], chosen: Choices = NOTHING
+    ) -> None:
         self.connection = connection
         self.instruments = instruments
+        self.chosen = chosen
 
     def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
         [(_, found)] = self._read([key], ts_ms, count)
@@ -120,17 +125,22 @@ class Reader:
         numbers = np.arange(1, len(keys) + 1)
         of_bars = np.searchsorted(bars["number"], [numbers, numbers + 1])
         of_values = np.searchsorted(values["number"], [numbers, numbers + 1])
+        found: list[StoredRows] = []
         for key, (a, b), (c, d) in zip(keys, of_bars.T.tolist(), of_values.T.tolist(), strict=True):
             is_all = b - a <= count
             mine = bars[a if is_all else a + 1 : b]
-            yield key, self._rows(key, mine, values[c:d], is_all=is_all)
+            found.append(self._rows(key, mine, values[c:d], is_all=is_all))
+        if self.chosen:
+            with self.connection.cursor() as cursor:
+                chosen.fill(cursor, self.chosen, keys, found)
+        yield from zip(keys, found, strict=True)
 
     def _rows(self, key: SeriesKey, bars: Rows, told: NDArray[np.void], *, is_all: bool) -> StoredRows:
         rows = np.zeros(len(bars), BAR)
         for name in (*_BAR_FIELDS, *_LINEAGE):
             rows[name] = bars[name]
-        values = np.full((len(rows), indicators.N_VALUES), np.nan)
-        states = np.full((len(rows), indicators.N_STATE), np.nan)
+        values = np.full((len(rows), n_values(self.chosen)), np.nan)
+        states = np.full((len(rows), n_state(self.chosen)), np.nan)
         if len(rows):
             rows["session_open"] = sessions_of(self.instruments[key.symbol].calendar, rows["ts"]).open_ms
             index = np.searchsorted(told["ts"], rows["ts"])

@@ -1,6 +1,6 @@
 """What a start does beside streaming: forming bars taken up again, sessions written down, indicators of an older kernel redone."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -103,6 +103,11 @@ def recompute_if_kernel_changed(
         row = cursor.fetchone()
     if row is not None and row[0] == version:
         return False
+
+    def write(changes: BarChanges) -> None:
+        with connection, connection.cursor() as cursor:
+            writer.write_indicators(cursor, changes)
+
     older: list[BarChanges] = []
     rows = waiting = 0
     for key in stored_series(book, connection):
@@ -116,21 +121,20 @@ def recompute_if_kernel_changed(
         waiting += len(older[-1])
         book.memory.arena.trim(book.memory.get(key), 0)
         if waiting > MOST_WAITING_ROWS:
-            _write_newest_first(connection, writer, older)
+            write_newest_first(older, write)
             older, waiting = [], 0
-    _write_newest_first(connection, writer, older)
+    write_newest_first(older, write)
     with connection, connection.cursor() as cursor:
         cursor.execute("UPDATE core.stream_epochs SET kernel_version = %s WHERE query = %s", (version, QUERY))
     log.info("kernel_recomputed", kernel_version=version, rows=rows)
     return True
 
 
-def _write_newest_first(connection: Connection, writer: Writer, changes: list[BarChanges]) -> None:
-    """Slices of all series, each a transaction, from the newest to the oldest."""
+def write_newest_first(changes: list[BarChanges], write: Callable[[BarChanges], None]) -> None:
+    """Slices of all series, each a transaction of `write`, from the newest to the oldest."""
     if not changes:
         return
     joined = join_changes(changes)
     order = np.argsort(-joined.rows["ts"], kind="stable")
     for start in range(0, len(order), SLICE_ROWS):
-        with connection, connection.cursor() as cursor:
-            writer.write_indicators(cursor, joined.take(order[start : start + SLICE_ROWS]))
+        write(joined.take(order[start : start + SLICE_ROWS]))

@@ -1,12 +1,15 @@
 """The stream's configuration, by environment."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from market.choice_file import DEFAULT_FILE, read
+from market.choices import Choices
 from market.topics import prefix_for
 
 
@@ -29,6 +32,14 @@ class Settings(BaseSettings):
     # With fewer records a second than this a batch is followed by a rest, so that a quiet market costs little.
     quiet_records_per_s: float = 200.0
     quiet_cycle_s: float = 0.8
+
+    # Indicators beside the kernel's own (docs/indicators.md).
+    indicators: Path = DEFAULT_FILE
+
+    @cached_property
+    def chosen(self) -> Choices:
+        """What the file of indicators asks for. Raises `BadChoice`."""
+        return read(self.indicators)
 
     @model_validator(mode="after")
     def _prefix_of_the_source(self) -> Self:

@@ -7,6 +7,7 @@ import sys
 
 from pydantic import ValidationError
 
+from market.choices import BadChoice
 from spark_jobs.session import Session
 from spark_jobs.settings import Settings, problems
 
@@ -14,8 +15,12 @@ from spark_jobs.settings import Settings, problems
 def main() -> int:
     try:
         settings = Settings()  # type: ignore[call-arg]
+        settings.chosen  # noqa: B018  (what cannot be computed is said before anything starts)
     except ValidationError as error:
         sys.stderr.write(f"stream: {problems(error)}\n")
+        return 2
+    except BadChoice as error:
+        sys.stderr.write(f"stream: {error}\n")
         return 2
     with Session("candlestream stream") as session:
         # Imported while the JVM makes its session: both take seconds, and a start waits for the longer one only.

@@ -10,8 +10,10 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from market.batches import BarChanges, Changes
+from market.choices import Choices
+from market.chosen import NOTHING
 from market.timeframes import MINUTE_MS
-from spark_jobs import ledger, statements
+from spark_jobs import chosen, ledger, statements
 from spark_jobs.batch import Scanned
 from spark_jobs.columns import TOPIC_NAMES, copy_bytes, staged, staged_latest, staged_quality
 
@@ -22,11 +24,14 @@ class Writer:
 
     connection: Connection
     source: str
+    chosen: Choices = NOTHING
 
     def prepare(self) -> None:
         """Makes the staging tables, which live as long as the connection."""
         with self.connection, self.connection.cursor() as cursor:
             cursor.execute(statements.CREATE_STAGES)
+            if self.chosen:
+                cursor.execute(chosen.CREATE_STAGE)
             # A driver that dies in the middle of a batch must not hold its locks, and the vacuum, for ever.
             cursor.execute("SET idle_in_transaction_session_timeout TO '60s'")
 
@@ -50,6 +55,8 @@ class Writer:
         stage(cursor, "stage", staged(changes, self.source))
         cursor.execute(statements.UPSERT_BARS)
         cursor.execute(statements.UPSERT_INDICATORS)
+        if self.chosen:
+            chosen.write(cursor, changes, self.chosen, range(len(self.chosen.all)))
 
     def write_indicators(self, cursor: Cursor, changes: BarChanges) -> None:
         """Values and states alone, for bars that stay as they are."""

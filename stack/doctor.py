@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from stack import control, jars, leftovers, source, state
+from stack import control, indicators, jars, leftovers, source, state
 from stack.errors import StackError
 from stack.home import Home
 from stack.java import find_java
@@ -41,6 +41,7 @@ def examine(home: Home) -> Iterator[Finding]:
     yield Finding(
         bundle is not None, "certificates", str(bundle) if bundle else "no PEM bundle: install ca-certificates"
     )
+    yield guarded("indicators", indicators.check)
     yield secrets(home)
     yield from running(home)
     why = source.unreachable()

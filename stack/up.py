@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stack import airflow, control, jars, spark, stamps, state
+from stack import airflow, control, indicators, jars, spark, stamps, state
 from stack.candle import Candle, wait_for_candle
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
@@ -114,6 +114,7 @@ class Start:
 
     def source(self) -> str | None:
         """Decides what is decided once. What contradicts that, or cannot be, is refused before anything is kept or started."""
+        indicators.check()
         kept, options = state.load(self.home), self.options
         source, reason = decide(kept, options.source)
         if kept is not None and options.seed not in (None, kept.seed):

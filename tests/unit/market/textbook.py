@@ -64,9 +64,9 @@ def steps(candles: Candles) -> list[float]:
     return [b - a for a, b in zip(candles.close, candles.close[1:], strict=False)]
 
 
-def rsi(candles: Candles) -> Column:
-    rises = smoothed([max(step, 0.0) for step in steps(candles)], 14, 1 / 14)
-    falls = smoothed([max(-step, 0.0) for step in steps(candles)], 14, 1 / 14)
+def rsi(candles: Candles, length: int = 14) -> Column:
+    rises = smoothed([max(step, 0.0) for step in steps(candles)], length, 1 / length)
+    falls = smoothed([max(-step, 0.0) for step in steps(candles)], length, 1 / length)
     return [None, *(strength(up, down) for up, down in zip(rises, falls, strict=True))]
 
 

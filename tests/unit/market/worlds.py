@@ -16,6 +16,8 @@ from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_ro
 from market.batches import Batch, Changes, Instrument, Layer
 from market.book import Book
 from market.calendars import session_on, sessions, sessions_of
+from market.choices import Choices
+from market.chosen import NOTHING
 from market.frames import bucket, to_days
 from market.latest import LATEST, Prices
 from market.memory import StoredRows
@@ -86,7 +88,7 @@ class MemoryStore:
         for change in changes.series:
             table = self.rows.setdefault(change.key, {})
             for row, state, values in zip(change.rows, change.states, change.values, strict=True):
-                kept = state.copy() if row["closed"] else np.full(indicators.N_STATE, np.nan)
+                kept = state.copy() if row["closed"] else np.full_like(state, np.nan)
                 table[int(row["ts"])] = (row.copy(), kept, values.copy())
 
     def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
@@ -96,8 +98,8 @@ class MemoryStore:
         rows = np.array([row for row, _, _ in chosen], BAR)
         if len(rows):
             rows["session_open"] = sessions_of(INSTRUMENTS[key.symbol].calendar, rows["ts"]).open_ms
-        states = np.array([state for _, state, _ in chosen]).reshape(-1, indicators.N_STATE)
-        values = np.array([values for _, _, values in chosen]).reshape(-1, indicators.N_VALUES)
+        states = np.array([state for _, state, _ in chosen])
+        values = np.array([values for _, _, values in chosen])
         return rows, states, values, len(older) <= count
 
     def newest(self, keys: list[SeriesKey], count: int) -> Iterator[tuple[SeriesKey, StoredRows]]:
@@ -123,6 +125,7 @@ class Fold:
     """A book with its store, as the driver runs them: apply, commit, publish; or a death in between."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
+    chosen: Choices = NOTHING
     book: Book = field(init=False)
     clocks: dict[int, int] = field(default_factory=dict)
     late_ticks: int = 0
@@ -132,7 +135,7 @@ class Fold:
 
     def restart(self) -> None:
         """A new driver: everything is read from the store, as `spark_jobs.rebuild.wake` does."""
-        self.book = Book(self.store, dict(INSTRUMENTS))
+        self.book = Book(self.store, dict(INSTRUMENTS), self.chosen)
         self.book.clock_ms = dict(self.clocks)
         self.book.memory.meet(list(self.store.rows))
         self.book.resume()
