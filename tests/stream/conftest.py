@@ -2,7 +2,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.embedded import Database
+from stack.chaos.parts import Parts, running_parts
+from tests.embedded import Database, jar_home
 from tests.stream import rig as rigs
 from tests.stream.rig import Rig
 
@@ -14,3 +15,10 @@ def stream(postgres: Database, kafka: str, topics: Callable[[str], str], spark_e
         for symbol in ("AAPL", "MSFT"):
             under_test.add_instrument(symbol)
         yield under_test
+
+
+@pytest.fixture(scope="session")
+def chaos_parts() -> Iterator[Parts]:
+    """A PostgreSQL and a broker that a test may kill."""
+    with running_parts(jar_home()) as parts:
+        yield parts

@@ -1,6 +1,5 @@
 """The job itself, against a real broker and a real database."""
 
-import signal
 from datetime import UTC, datetime
 
 import pytest
@@ -100,28 +99,6 @@ def test_history_fills_in_before_live_bars_and_their_averages_follow(stream: Rig
     stream.drain()
     newest = stream.ask("SELECT sma_5, sma_20 FROM v1.indicators WHERE timeframe = '1m' ORDER BY ts DESC LIMIT 1")
     assert newest == [(sum([*closes[-4:], 100.0]) / 5, sum([*closes[-19:], 100.0]) / 20)]
-
-
-def test_a_killed_driver_loses_nothing_and_doubles_nothing(stream: Rig) -> None:
-    """Ticks keep coming while the driver is killed; every minute has exactly the ticks that were sent."""
-    stream.start()
-    volume = 0
-    for minute in range(6):
-        for k in range(20):
-            volume += 10
-            stream.send(tick("MSFT", T0 + minute * MINUTE_MS + k * 2_500, 20.0 + k / 100, volume))
-        stream.clock(T0 + minute * MINUTE_MS + 59_000)
-        stream.producer.flush()
-        if minute in (1, 3):
-            until(lambda: stream.ask("SELECT 1 FROM v1.bars"), "a first bar")
-            stream.signal(signal.SIGKILL)
-            stream.start()
-    stream.drain()
-    rows = stream.ask(MINUTES, ("MSFT",))
-    # 20 ticks of 10 a minute; the first bar of all has no bar before it to count its first tick from.
-    assert [row[:6] for row in rows] == [
-        (20.0, 20.19, 20.0, 20.19, 190.0 if minute == 0 else 200.0, 20) for minute in range(6)
-    ]
 
 
 def test_a_second_driver_is_told_to_stop_the_first(stream: Rig) -> None:
