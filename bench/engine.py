@@ -21,6 +21,7 @@ from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
 from spark_jobs import ledger
 from spark_jobs.batch import Scanned, read_scan
+from spark_jobs.columns import copy_bytes, staged
 from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import EVENTS, Scan
 from spark_jobs.writer import Writer
@@ -49,9 +50,12 @@ class Timing:
 
 @dataclass
 class Engine:
-    """A book in which every series has `bars` bars, and the connection that its changes are written to."""
+    """A book in which every series has `bars` bars, and the connection that its changes are written to.
 
-    database: Database
+    Without a database a batch ends with the encoding of its bars.
+    """
+
+    database: Database | None
     symbols: int
     bars: int
     spent: Spent = field(default_factory=Spent)
@@ -65,7 +69,12 @@ class Engine:
         )
         self.book.memory.meet([SeriesKey(name, *frame) for name in names for frame in FRAMES])
         self.scan = Scan({}, SOURCE, frozenset(names))
-        self.connection = psycopg2.connect(self.database.writer)
+        if self.database is not None:
+            self._connect(self.database)
+        self._give_all_their_indicators()
+
+    def _connect(self, database: Database) -> None:
+        self.connection = psycopg2.connect(database.writer)
         self.backend = psutil.Process(self.connection.info.backend_pid)
         self.writer = Writer(self.connection, SOURCE)
         self.writer.prepare()
@@ -76,10 +85,10 @@ class Engine:
         with self.connection, self.connection.cursor() as cursor:
             for (_, partition), position in self.positions.items():
                 ledger.begin_partition(cursor, CLUSTER, self.epoch, partition, position)
-        self._give_all_their_indicators()
 
     def close(self) -> None:
-        self.connection.close()
+        if self.database is not None:
+            self.connection.close()
 
     def step(self, values: list[list[bytes]], *, with_ledger: bool = True) -> Timing:
         """One batch: `values` are the records of each partition."""
@@ -89,7 +98,11 @@ class Engine:
         scanned = read_scan(partials, self.book.instruments)
         changes = self.book.apply(scanned.batch)
         folded_at, served_s = time.process_time(), self._served_s()
-        timing = self._transaction(changes, scanned, with_ledger=with_ledger)
+        timing = Timing()
+        if self.database is not None:
+            timing = self._transaction(changes, scanned, with_ledger=with_ledger)
+        elif len(changes.series):
+            copy_bytes(staged(changes.series, SOURCE))
         self.book.published()
         self.spent.scan_s += scanned_at - began
         self.spent.fold_s += folded_at - scanned_at
@@ -127,6 +140,8 @@ class Engine:
         return pa.Table.from_batches(tasks, PARTIALS)
 
     def _served_s(self) -> float:
+        if self.database is None:
+            return 0.0
         times = self.backend.cpu_times()
         return float(times.user + times.system)
 

@@ -11,7 +11,7 @@ The second measures the whole job, broker, Spark and database, by the processor 
 import argparse
 import statistics
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -33,8 +33,8 @@ STEPS = {"scan": "scan_s", "fold": "fold_s", "encode and send": "write_s", "Post
 Point = dict[str, float]  # what → processor microseconds a trade
 
 
-def engine_point(parts: Parts, symbols: int, rate: int, every_ms: int) -> Point:
-    with parts.database() as database:
+def engine_point(parts: Parts | None, symbols: int, rate: int, every_ms: int) -> Point:
+    with parts.database() if parts else nullcontext() as database:
         engine = Engine(database, symbols, BARS)
         batches = int(MARKET_S * 1e3 / every_ms)
         count = 0
@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument("--symbols", type=numbers, default=[10, 100, 1_000, 10_000])
     parser.add_argument("--rate", type=int, default=10_000, help="trades a second")
     parser.add_argument("--every-ms", type=int, default=200, help="a batch's time")
+    parser.add_argument("--without-database", action="store_true", help="end each batch with its encoding")
     parser.add_argument("--plot", type=Path, help="where to draw it")
     parser.add_argument("--job", type=numbers, help="measure the whole job at these numbers of symbols instead")
     parser.add_argument(
@@ -132,7 +133,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> list[dict[int, Point]]:
     runs = []
-    with running_parts(with_kafka=bool(options.job)) as parts:
+    with nullcontext() if options.without_database else running_parts(with_kafka=bool(options.job)) as parts:
         for number in range(options.runs):
             points: dict[int, Point] = {}
             for symbols in options.job or options.symbols:
