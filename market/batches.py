@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import indicators
+from market.actions import Split
 from market.bars import Rows, empty_rows, join
 from market.latest import Prices
 from market.series import SeriesKey
@@ -40,6 +41,7 @@ class Batch:
     quotes: Prices = field(default_factory=Prices)
     clocks: dict[int, tuple[int, int]] = field(default_factory=dict)  # partition → (complete through, since)
     partitions: dict[str, int] = field(default_factory=dict)  # symbol → its partition of the events topic
+    splits: list[Split] = field(default_factory=list)
 
 
 @dataclass(slots=True)

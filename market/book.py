@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import bars, closing, latest, recompute
+from market.actions import Split
 from market.arena import NEVER_MS, Ints
 from market.bars import OURS, PROVIDER_COMPLETE, Rows
 from market.batches import Batch, Changes, Instrument, Layer
@@ -21,6 +22,7 @@ from market.latest import LATEST, Prices
 from market.memory import IS_MINUTES, MINUTES, NO_PARTITION, Memory, Stored
 from market.pending import Pending
 from market.rollup import LINEAGE, minutes_rule
+from market.timeframes import TIMEFRAMES
 
 
 class Book:
@@ -39,6 +41,7 @@ class Book:
     def apply(self, batch: Batch) -> Changes:
         """Merges a batch and gives what is to be written."""
         changes = Changes()
+        resplit = self.memory.learn(batch.splits)
         met = self._symbols(list(batch.partitions))
         passed_ms = self._clock_of_symbols()
         self.memory.symbols["partition"][met] = list(batch.partitions.values())
@@ -50,12 +53,17 @@ class Book:
             self._merge_provider(layer)
         clock_ms = self._clock_of_symbols()
         self._close(clock_ms)
+        again = self._after_splits(resplit)
         self.pending.roll_up(clock_ms, self._now_ms(batch))
-        changes.series = recompute.collect(self.memory)
+        changes.series = recompute.collect(self.memory, again)
         is_minute = IS_MINUTES[self.memory.arena.table["frame"][changes.series.replaced_which]]
         self._count(changes.corrected, changes.series.replaced_which[is_minute], changes.series.replaced[is_minute])
         self._move_latest(batch, changes)
         return changes
+
+    def know_splits(self, splits: list[Split]) -> None:
+        """Before any bar is read: the splits as they were committed."""
+        self.memory.learn(splits)
 
     def know_latest(self, prices: Prices) -> None:
         """After loading: the newest prices as they were committed."""
@@ -69,9 +77,10 @@ class Book:
 
     def published(self) -> None:
         """The batch is committed: what was remembered for it is forgotten, and memory stays bounded."""
-        series, _ = self.memory.arena.touched()
-        self.memory.arena.forget_touched()
-        self.memory.trim(np.unique(series))
+        arena = self.memory.arena
+        arena.forget_touched()
+        # All of them: what a split had computed again was not touched.
+        self.memory.trim(np.arange(arena.count))
 
     def _clock_of_symbols(self) -> Ints:
         """The clock of each symbol's partition; until its partition is met, what all partitions have passed."""
@@ -182,6 +191,24 @@ class Book:
         for children, ts in closing.unsettled_children(self.memory, series, rows):
             self.pending.owe(children, ts)
 
+    def _after_splits(self, resplit: dict[str, int]) -> tuple[Ints, Ints]:
+        """(series, ts) of the bars from which on a split that became known, was corrected or taken back moves indicators.
+
+        The week and the month that it lies in are rolled up again.
+        """
+        found: list[tuple[int, int]] = []
+        for symbol, ex_day in resplit.items():
+            number = np.array([self.memory.symbol(symbol)])
+            for timeframe in TIMEFRAMES:
+                series = int(self.memory.series_of(number, timeframe)[0])
+                ts = self.memory.from_session(series, ex_day)
+                if ts is not None:
+                    found.append((series, ts))
+                    if timeframe == "1d":
+                        self.pending.owe(np.array([series]), np.array([ts]))
+        series_of, ts_of = np.array(found, np.int64).reshape(-1, 2).T
+        return series_of, ts_of
+
     def _count(self, counters: dict[tuple[str, int], int], series: Ints, rows: Rows, by: Ints | None = None) -> None:
         """Adds to the counters by symbol and session: rows, or what `by` says of each."""
         keys, days = self.memory.keys, rows["session_date"]
@@ -221,7 +248,16 @@ class Book:
     def _around(self, symbols: Ints, session_date: Ints) -> NDArray[np.void]:
         """What the daily bars of symbols say of a session."""
         table = self.memory.arena.table[self.memory.series_of(symbols, "1d")]
-        return latest.around(self.memory.arena.rows, table["base"], table["size"], session_date)
+        told = latest.around(self.memory.arena.rows, table["base"], table["size"], session_date)
+        newest_split = self.memory.symbols["newest_split"][symbols]
+        for k in np.flatnonzero(newest_split > session_date - latest.LONGEST_CLOSURE_DAYS).tolist():
+            days = self.memory.arena.rows["session_date"][table["base"][k] :][: table["size"][k]]
+            before = int(np.searchsorted(days, session_date[k]))
+            if before:
+                name = self.memory.names[symbols[k]]
+                for _, ratio in self.memory.splits.between(name, int(days[before - 1]), int(session_date[k])):
+                    told["previous_close"][k] /= ratio
+        return told
 
     def _newest_bars(self, symbols: Ints) -> tuple[Rows, NDArray[np.bool_]]:
         """The last minute of each symbol, or its last day where it has no minutes; and which have either."""

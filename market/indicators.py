@@ -64,6 +64,21 @@ STATE = (
     "vwap_volume",
     "session_date",
 )
+# What a slot is in: prices (-1: divided by a split's ratio), volumes (1: multiplied with it), or neither. Price x volume stays.
+_EXPONENT_OF = {
+    "count": 0.0,
+    "ema_12": -1.0,
+    "ema_26": -1.0,
+    "signal": -1.0,
+    "gain": -1.0,
+    "loss": -1.0,
+    "atr": -1.0,
+    "obv": 1.0,
+    "vwap_price_volume": 0.0,
+    "vwap_volume": 1.0,
+    "session_date": 0.0,
+}
+SHARE_EXPONENTS = np.array([_EXPONENT_OF[name] for name in STATE])
 LOOKBACK = 200  # closed bars before the first one to compute that must stand in the arrays
 
 N_VALUES = len(VALUES)

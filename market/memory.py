@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import indicators
+from market.actions import Split, Splits
 from market.arena import NEVER_MS, Arena, Ints
 from market.bars import NONE, Rows
 from market.batches import Instrument
@@ -14,7 +15,7 @@ from market.choices import Choices
 from market.chosen import NOTHING
 from market.frames import PARENTS, annual_bars
 from market.series import SeriesKey
-from market.timeframes import TIMEFRAMES
+from market.timeframes import DAY_MS, TIMEFRAMES
 
 # Rows kept in memory a series: enough for every window, and for a correction some hours old without a read.
 KEEP_ROWS = 256
@@ -37,6 +38,7 @@ SYMBOL = np.dtype(
         ("first_session", "i8"),  # of our own minutes, days since the epoch; NEVER_MS where there are none
         ("calendar", "i8"),
         ("has_volume", "?"),
+        ("newest_split", "i8"),  # its ex-date, days since the epoch; NO_SPLIT where there is none
         ("rolled_ms", "i8"),  # when what only forms was last rolled up
         ("series", "i8", (len(FRAMES),)),
     ],
@@ -68,6 +70,7 @@ class Memory:
         self.stored = stored
         self.instruments = instruments
         self.arena = Arena(chosen)
+        self.splits = Splits()
         self.keys: list[SeriesKey] = []
         self.ids: dict[SeriesKey, int] = {}
         self.symbols = np.zeros(16, SYMBOL)
@@ -133,8 +136,33 @@ class Memory:
         line["first_session"] = NEVER_MS if first is None else first
         line["calendar"] = self.calendars.index(instrument.calendar)
         line["has_volume"] = instrument.has_volume
+        line["newest_split"] = self.splits.newest(name)
         line["series"] = NONE
         return number
+
+    def learn(self, splits: Iterable[Split]) -> dict[str, int]:
+        """Takes in what is told of splits; gives the symbols whose ratios change, with the first ex-date of which it does."""
+        changed = self.splits.learn(splits)
+        for name in changed.keys() & self.symbol_ids.keys():
+            self.symbols["newest_split"][self.symbol_ids[name]] = self.splits.newest(name)
+        return changed
+
+    def from_session(self, series: int, day: int) -> int | None:
+        """The start of the first bar of a series in the session of `day` or later (days since the epoch), with what its windows
+        need in memory; None where there is none, or no bar before it."""
+        table, key = self.arena.table, self.keys[series]
+        if not self._reaches_back(series):
+            first = self.stored.first_session(key)
+            held = self.arena.rows["session_date"][self.arena.slice(series)]
+            if (first is None or first >= day) and (not len(held) or held[0] >= day):
+                return None
+            # Sessions begin at most a day before their date in UTC.
+            self.reach(np.array([series]), np.array([(day - 1) * DAY_MS]))
+        at = self.arena.slice(series)
+        position = int(np.searchsorted(self.arena.rows["session_date"][at], day))
+        if not 0 < position < table["size"][series]:
+            return None
+        return int(self.arena.rows["ts"][at.start + position])
 
     def siblings(self, series: Ints, timeframe: str) -> Ints:
         """The series of another timeframe of the same symbols."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from market import chosen, indicators
+from market import chosen, indicators, stepping
 from market.arena import Arena, Ints, spread
 from market.bars import BAR, PRICES, Rows, empty_rows, same_content
 from market.batches import BarChanges
@@ -14,8 +14,11 @@ from market.series import SeriesKey
 Floats = NDArray[np.float64]
 
 
-def collect(memory: Memory) -> BarChanges:
-    """Counts revisions, runs the kernel and gives all rows that have changed in anything since the batch began."""
+def collect(memory: Memory, also: tuple[Ints, Ints]) -> BarChanges:
+    """Counts revisions, runs the kernel and gives all rows that have changed in anything since the batch began.
+
+    `also` is (series, ts) of bars from which on indicators are to be computed again although no bar has changed.
+    """
     arena = memory.arena
     series, before = arena.touched()
     rows = arena.base(series) + arena.find(series, before["ts"])
@@ -25,7 +28,10 @@ def collect(memory: Memory) -> BarChanges:
     asks = arena.table["has_indicators"][series] & (
         ~same_content(before, arena.rows[rows]) | np.isnan(arena.states[rows, 0])
     )
-    computed = compute_from(memory, *_oldest(series[asks], rows[asks] - arena.base(series[asks])))
+    of = np.concatenate([series[asks], also[0]])
+    position = np.concatenate([rows[asks] - arena.base(series[asks]), arena.find(*also)])
+    order = np.lexsort((position, of))
+    computed = compute_from(memory, *_oldest(of[order], position[order]))
     # The kernel may have read older rows back: where the touched ones stand now.
     rows = arena.base(series) + arena.find(series, before["ts"])
     # As bytes: NumPy compares structures field by field, a thousand times slower.
@@ -68,31 +74,30 @@ def compute_from(memory: Memory, series: Ints, position: Ints) -> Ints:
     for k in np.flatnonzero(is_short).tolist():
         position[k] = memory.reach_position(int(series[k]), int(position[k]))
         position[k] = _known_state_before(memory, series[k : k + 1], position[k : k + 1])[0]
-    return run_kernel(arena, series, position)
+    return run_kernel(arena, series, position, memory)
 
 
-def run_kernel(arena: Arena, series: Ints, position: Ints) -> Ints:
-    """The kernel over each series from a position on; gives the rows whose values or state have changed."""
+def run_kernel(arena: Arena, series: Ints, position: Ints, memory: Memory | None = None) -> Ints:
+    """The kernels over each series from a position on, across the splits that `memory` knows.
+
+    Gives the rows whose values or state have changed.
+    """
     table = arena.table[series]
     starts, stops = table["base"] + position, table["base"] + table["size"]
     rows = spread(starts, stops - starts)
     old_states, old_values = arena.states[rows], arena.values[rows]
-    bars = arena.rows
-    indicators.advance_many(
-        bars["high"],
-        bars["low"],
-        bars["close"],
-        bars["volume"],
-        bars["session_date"],
-        table["base"],
-        starts,
-        stops,
-        table["scale"],
-        table["annual_bars"],
-        arena.states[:, : indicators.N_STATE],
-        arena.values[:, : indicators.N_VALUES],
-    )
-    chosen.advance(arena.chosen, bars, table, starts, stops, arena.states, arena.values)
+    over = np.zeros(len(series), bool)
+    if memory is not None:
+        newest_split = memory.symbols["newest_split"][table["symbol"]]
+        over = stepping.crosses(arena.rows, table, starts, stops, newest_split)
+        for k in np.flatnonzero(over).tolist():
+            symbol = memory.names[table["symbol"][k]]
+            where = int(starts[k]), int(stops[k])
+            stepping.advance_over(
+                arena.chosen, arena.rows, table[k : k + 1], *where, arena.states, arena.values, memory.splits, symbol
+            )
+    plain = ~over
+    stepping.advance(arena.chosen, arena.rows, table[plain], starts[plain], stops[plain], arena.states, arena.values)
     changed = differs(old_states, arena.states[rows]) | differs(old_values, arena.values[rows])
     found: Ints = rows[changed]
     return found

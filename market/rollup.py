@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import bars
+from market.actions import in_first_shares
 from market.arena import Ints, spread
 from market.bars import OURS, PROVIDER_COMPLETE, Rows
 from market.calendars import session_on, sessions_of
@@ -67,7 +68,8 @@ def roll_up(memory: Memory, asked: Asked, timeframe: str, clock_ms: Ints) -> tup
     members = spread(arena.base(children) + first, counts)
     groups = np.cumsum(counts) - counts
     are_minutes = timeframe == "5m"
-    new = bars.roll_up(arena.rows[members], groups, are_minutes=are_minutes)
+    of_group = np.repeat(np.arange(len(counts)), counts)
+    new = bars.roll_up(_in_shares_of(memory, children, placed, members, of_group), groups, are_minutes=are_minutes)
     for name in TIMES:
         new[name] = placed[name]
     new["closed"] = new["end"] <= clock_ms[arena.table["symbol"][children]]
@@ -86,6 +88,21 @@ def roll_up(memory: Memory, asked: Asked, timeframe: str, clock_ms: Ints) -> tup
     arena.rows["closed"][rows] = closed
     arena.settle(rows, parents[wins])
     return parents[changed], new["ts"][changed]
+
+
+def _in_shares_of(memory: Memory, series: Ints, parents: Rows, members: Ints, of_group: Ints) -> Rows:
+    """The children; those after a split within a week or a month in the shares of its first session."""
+    arena = memory.arena
+    children = arena.rows[members]
+    symbols = arena.table["symbol"][series]
+    splits_in = children["session_date"] > parents["session_date"][of_group]
+    splits_in &= memory.symbols["newest_split"][symbols][of_group] > parents["session_date"][of_group]
+    for group in np.unique(of_group[splits_in]).tolist():
+        mine = of_group == group
+        first, last = int(parents["session_date"][group]), int(children["session_date"][mine].max())
+        passed = memory.splits.between(memory.names[symbols[group]], first, last)
+        children[mine] = in_first_shares(children[mine], passed, float(arena.table["scale"][series[group]]))
+    return children
 
 
 def minutes_rule(memory: Memory, series: Ints, rows: Rows) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from market.latest import LATEST, Prices
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe
 from spark_jobs.scan import EVENTS
+from spark_jobs.splits import splits_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument]) -> Scanned
         # The exchange's own date: Sydney's ex-date is not UTC's.
         ex_date = session_of(instruments[row["symbol"]].calendar, row["ts"]).session_date
         scanned.actions.append(row | {"ex_date": ex_date})
+    scanned.batch.splits = splits_in(scanned.actions)
     for row in partials.filter(pc.equal(kinds, "clock")).to_pylist():
         known = scanned.batch.clocks.get(row["partition"], (0, 0))
         scanned.batch.clocks[row["partition"]] = max(known, (row["ts"], row["since_ms"]))

@@ -30,6 +30,7 @@ from spark_jobs.partials import PACKED_DDL, unpack
 from spark_jobs.reader import Reader, read_instruments, read_latest
 from spark_jobs.scan import Scan
 from spark_jobs.settings import Settings
+from spark_jobs.splits import read_splits
 from spark_jobs.writer import Writer
 
 AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
@@ -140,6 +141,7 @@ class Driver:
             instruments = read_instruments(self._connection)
             chosen = self.settings.chosen
             self.book = Book(Reader(self._connection, instruments, chosen), instruments, chosen)
+            self.book.know_splits(read_splits(self._connection))
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
             rebuild.wake(self.book, self._connection)
