@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ingestion.instruments import Instrument
-from ingestion.poll import new_actions
 from ingestion.providers.base import Answer, Row
 from ingestion.rows import records_of
 from ingestion.splits import SplitFactors
