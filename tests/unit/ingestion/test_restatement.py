@@ -52,5 +52,3 @@ def test_history_fetched_again_after_a_split_is_the_same_but_for_its_fetch_time(
 def test_a_dividend_changes_no_price(apple: Instrument, at: At) -> None:
     rows, asked_ms = printed(at), at("2025-11-25T12:00")
     assert bars(Answer(asked_ms, rows, [], [(EX_DATE, 0.26)]), apple) == bars(Answer(asked_ms, rows), apple)
-
-
