@@ -87,9 +87,7 @@ FIRST_SESSION = """
 class Reader:
     """`market.memory.Stored` over a connection; reads its own transaction's rows."""
 
-    def __init__(
-        self, connection: Connection, instruments: dict[str, Instrument], chosen: Choices = NOTHING
-    ) -> None:
+    def __init__(self, connection: Connection, instruments: dict[str, Instrument], chosen: Choices = NOTHING) -> None:
         self.connection = connection
         self.instruments = instruments
         self.chosen = chosen

@@ -85,5 +85,7 @@ def test_follow_gives_whole_lines_and_survives_rotation(tmp_path: Path) -> None:
 
 def test_the_last_words_are_the_error_and_not_where_to_read_about_errors(tmp_path: Path) -> None:
     log = tmp_path / "airflow-scheduler.log"
-    log.write_text("OperationalError: connection refused\n\n(Background on this error at: https://sqlalche.me/e/21/e3q8)\n")
+    log.write_text(
+        "OperationalError: connection refused\n\n(Background on this error at: https://sqlalche.me/e/21/e3q8)\n"
+    )
     assert last_words(log) == "OperationalError: connection refused"
