@@ -32,7 +32,7 @@ Names = Annotated[list[str], typer.Argument(help="Services, as `status` names th
 def up(
     home: HomeOption = None,
     source: Annotated[Source | None, typer.Option(help="Where prices come from; kept by the home.")] = None,
-    hours: Annotated[Hours | None, typer.Option(help="The simulated exchange's hours.")] = None,
+    hours: Annotated[Hours | None, typer.Option(help="The simulated exchange's hours; kept by the home.")] = None,
     seed: Annotated[int | None, typer.Option(help="The simulated exchange's seed; kept by the home.")] = None,
     postgres_bin: Annotated[Path | None, typer.Option(help="Another PostgreSQL's folder of programs.")] = None,
 ) -> None:

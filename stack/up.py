@@ -117,9 +117,14 @@ class Start:
         indicators.check()
         kept, options = state.load(self.home), self.options
         source, reason = decide(kept, options.source)
-        if kept is not None and options.seed not in (None, kept.seed):
-            sentence = f"this home's exchange has seed {kept.seed} and keeps it: choose another home with --home DIR"
-            raise StackError(Exit.OTHER_SOURCE, sentence)
+        for name in ("seed", "hours") if kept is not None else ():
+            # Bars of another seed are other prices, and bars of other hours belong to other sessions: neither mixes.
+            has, wanted = getattr(kept, name), getattr(options, name)
+            if wanted not in (None, has):
+                sentence = (
+                    f"this home's exchange has --{name} {has} and keeps that: choose another home with --home DIR"
+                )
+                raise StackError(Exit.OTHER_SOURCE, sentence)
         if options.postgres_bin is not None:
             open_server(self.home.data / "postgres", 0, options.postgres_bin)
         asked = {

@@ -121,6 +121,7 @@ def test_reset_of_a_folder_that_is_no_home_touches_nothing(tmp_path: Path) -> No
     [
         (["--source", "yahoo"], Exit.OTHER_SOURCE),
         (["--seed", "8"], Exit.OTHER_SOURCE),
+        (["--hours", "XNYS"], Exit.OTHER_SOURCE),
         (["--postgres-bin", "/nowhere"], Exit.POSTGRES),
     ],
 )
