@@ -10,9 +10,10 @@ from stack.home import REPO
 from stack.platform import DROPPED
 
 PARTS = ("unit", "stream", "platform")
-# What runs at the same time. Unit tests share nothing; two processes with half of the folders each import half of the libraries,
-# which costs less than spreading every folder over both. The others share servers and a machine's ports.
-CORE = ("bench", "contracts", "market", "spark_jobs")
+# Unit tests share nothing. A process for each group of folders imports what the group needs and no more, which costs less than
+# spreading every folder over all cores; one more than two cores fills the waits of the others. The tests of the other parts share
+# servers and a machine's ports.
+GROUPS = (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulator"))
 
 
 def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
@@ -42,8 +43,8 @@ def together(part: str) -> list[list[str]]:
     if part != "unit":
         return [[str(top.relative_to(REPO))]]
     folders = sorted(path.name for path in top.iterdir() if path.is_dir() and any(path.rglob("test_*.py")))
-    halves = ([name for name in folders if name in CORE], [name for name in folders if name not in CORE])
-    return [[f"tests/{part}/{name}" for name in half] for half in halves]
+    rest = tuple(name for name in folders if not any(name in group for group in GROUPS))
+    return [[f"tests/{part}/{name}" for name in group if name in folders] for group in (*GROUPS, rest)]
 
 
 def side_by_side(commands: list[list[str]], variables: dict[str, str]) -> list[int]:
