@@ -69,7 +69,7 @@ class Ledger:
             return
         present = stored.minutes(self._database, symbol, candidates[0].open_ms)
         covered = stored.coverage(self._database, symbol, candidates[0].session_date)
-        known = sorted({*present, *covered, *settled})
+        known = sorted({*present, *settled})
         for session in candidates:
             # Before its first minute nothing was expected of a symbol.
             if known and session.session_date >= known[0]:
