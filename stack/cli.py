@@ -1,6 +1,7 @@
 """The verbs of `candlestream`. Each is a few lines: the work is in the modules that it calls."""
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -220,6 +221,8 @@ def chaos(
     from stack.chaos.report import tell
     from stack.chaos.run import Options, run
 
+    # As Ctrl-C: what it started ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console.print("servers in a folder of their own", highlight=False)
     with running_parts(open_home(home)) as parts:
         outcome = run(parts, Options(seed, minutes * 60, kills), lambda line: console.print(line, highlight=False))
