@@ -1,5 +1,6 @@
 """The same job on a standalone cluster by `--master` alone, and a topic that grows by the drain of docs/scaling.md."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -71,7 +72,7 @@ class Cluster:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             for child in below:
-                if child.is_running():
+                with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
 
 
@@ -99,7 +100,12 @@ def drain(job: Job) -> None:
 
 def python_workers(process: psutil.Process) -> int:
     """Spark's Python processes below one of its JVMs: they run the scan, which folds the partial bars."""
-    return sum("pyspark.daemon" in " ".join(child.cmdline()) for child in process.children(recursive=True))
+    found = 0
+    for child in process.children(recursive=True):
+        # One that ends just now is none.
+        with contextlib.suppress(psutil.Error):
+            found += "pyspark.daemon" in " ".join(child.cmdline())
+    return found
 
 
 @pytest.mark.timeout(600)
