@@ -25,7 +25,8 @@ from stack.topics import ensure_topics
 from tests.stream.rig import until
 from tests.stream.test_outages import START_MS
 
-pytestmark = pytest.mark.stream
+# Two minutes of two cores: a cluster beside everything else.
+pytestmark = [pytest.mark.stream, pytest.mark.long]
 
 SYMBOLS = tuple(f"CH{k:02d}" for k in range(12))
 BEFORE, AFTER = range(25), range(25, 45)  # minutes of the market
