@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 import psycopg2
+import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 from psycopg2.extensions import connection as Connection
@@ -26,7 +27,7 @@ from spark_jobs import health as metrics
 from spark_jobs.batch import Scanned, read_scan
 from spark_jobs.health import Health
 from spark_jobs.kill_points import AT_COMMIT, Point
-from spark_jobs.partials import PACKED_DDL, unpack
+from spark_jobs.partials import PACKED_DDL, PARTIALS, unpack
 from spark_jobs.reader import Reader, read_instruments, read_latest
 from spark_jobs.scan import Scan
 from spark_jobs.settings import Settings
@@ -73,6 +74,8 @@ class Driver:
         self.positions: ledger.Positions = {}
         self._connection: Connection | None = None
         self._ended_at = time.monotonic()
+        self._records_per_s = 0.0
+        self._last_records = settings.executors_from  # the first batch may be the whole of an outage
 
     def open(self) -> None:
         """Claims the query, finds where every partition goes on, and reads what the fold must know."""
@@ -106,7 +109,7 @@ class Driver:
         except Exception as error:
             self.failure = error
             raise
-        records = sum(part.records for part in scanned.ranges)
+        records = self._last_records = sum(part.records for part in scanned.ranges)
         for step, seconds in steps.seconds.items():
             metrics.BATCH_SECONDS.labels(step).observe(seconds)
         metrics.COMMITTED_AT.set_to_current_time()
@@ -154,7 +157,7 @@ class Driver:
             until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
             scan = Scan(begin, self.settings.source, known, until_ms)
             kill_points.reached(Point.BEFORE_SCAN)
-            partials = unpack(frame.mapInArrow(scan.packed, PACKED_DDL).toArrow())
+            partials = self._partials(frame, scan)
             kill_points.reached(Point.AFTER_PARTIALS)
             self.steps.end("scan")
             if pc.any(pc.equal(partials["row"], "below")).as_py():
@@ -164,6 +167,15 @@ class Driver:
             unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}
             if not unknown or not self._meet(unknown):
                 return scanned
+
+    def _partials(self, frame: DataFrame, scan: Scan) -> pa.Table:
+        """What the scan gives, run by the executors or here, by how large the last batch was.
+
+        A batch of a few hundred records costs more on its way through Spark's Python workers than its decoding does.
+        """
+        if self._last_records < self.settings.executors_from:
+            return pa.Table.from_batches(scan(frame.toArrow().to_batches()), PARTIALS)
+        return unpack(frame.mapInArrow(scan.packed, PACKED_DDL).toArrow())
 
     def _meet(self, symbols: set[object]) -> bool:
         """Reads the instruments again; whether any of the symbols is known now."""
@@ -282,8 +294,9 @@ class Driver:
 
     def _rest(self, records: int) -> None:
         """A quiet market is looked at about once a second; a busy one as fast as it goes."""
-        now = time.monotonic()
-        cycle_s = now - self._ended_at
-        if records < self.settings.quiet_records_per_s * max(cycle_s, self.settings.quiet_cycle_s):
+        cycle_s = time.monotonic() - self._ended_at
+        # Smoothed over a second: the fewer records a short cycle has, the less they say.
+        self._records_per_s += (records / cycle_s - self._records_per_s) * min(1.0, cycle_s)
+        if self._records_per_s < self.settings.quiet_records_per_s:
             self.stop.wait(max(0.0, self.settings.quiet_cycle_s - cycle_s))
         self._ended_at = time.monotonic()

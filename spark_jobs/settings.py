@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     # How much one batch may take of each topic, records. Live records are never behind more than one batch of history.
     max_events: int = 400_000
     max_history: int = 10_000
+    # A batch of at least so many records is decoded by the executors, a smaller one by the driver itself.
+    executors_from: int = 5_000
     # With fewer records a second than this a batch is followed by a rest, so that a quiet market costs little.
     quiet_records_per_s: float = 200.0
     quiet_cycle_s: float = 0.8
