@@ -59,7 +59,10 @@ def main() -> None:
         add_instruments(under_test, options.symbols)
         filled = time.monotonic()
         fill(under_test, options.trades, options.symbols, options.rate)
-        print(f"{options.trades} trades of {options.symbols} symbols wait after {time.monotonic() - filled:.0f} s")
+        print(
+            f"{options.trades} trades of {options.symbols} symbols wait after {time.monotonic() - filled:.0f} s",
+            flush=True,
+        )
         under_test.start()
         under_test.drain()
         until(lambda: sum(b["records"] for b in under_test.logged("batch")) >= options.trades, "the last batch's line")

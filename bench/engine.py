@@ -22,6 +22,7 @@ from market.timeframes import TIMEFRAMES
 from spark_jobs import ledger
 from spark_jobs.batch import Scanned, read_scan
 from spark_jobs.columns import copy_bytes, staged
+from spark_jobs.known import Known
 from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import EVENTS, Scan
 from spark_jobs.writer import Writer
@@ -68,7 +69,7 @@ class Engine:
             {name: Instrument(name, "24/7", 2, True) for name in names},
         )
         self.book.memory.meet([SeriesKey(name, *frame) for name in names for frame in FRAMES])
-        self.scan = Scan({}, SOURCE, frozenset(names))
+        self.scan = Scan({}, SOURCE, Known.of(names))
         if self.database is not None:
             self._connect(self.database)
         self._give_all_their_indicators()

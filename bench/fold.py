@@ -30,6 +30,7 @@ from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
 from spark_jobs.batch import read_scan
 from spark_jobs.columns import copy_bytes, staged
+from spark_jobs.known import Known
 from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import EVENTS, Scan
 
@@ -119,7 +120,7 @@ def main() -> None:
     instruments, names = book.instruments, list(book.instruments)
     print(f"{options.symbols * 9} series loaded in {time.process_time() - started:.2f} s")
     profile, took, written = cProfile.Profile(), defaultdict(list), []
-    scan = Scan({}, SOURCE, frozenset(names))
+    scan = Scan({}, SOURCE, Known.of(names))
     for number in range(options.batches):
         values = records(number, options.rate, options.symbols, options.every_ms)
         clock = [time.process_time()]

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from market.contracts import Tick
 from market.timeframes import MINUTE_MS
+from spark_jobs.known import Known
 from spark_jobs.scan import EVENTS, Scan
 
 T0_MS = 1_795_046_400_000
@@ -48,7 +49,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for symbols, trades, seconds in CASES:
         batch = records(symbols, trades, seconds)
-        out = list(Scan({}, "bench", frozenset(f"S{k:05d}" for k in range(symbols)))(iter([batch])))
+        out = list(Scan({}, "bench", Known.of([f"S{k:05d}" for k in range(symbols)]))(iter([batch])))
         rows = sum(part.num_rows for part in out) - 1  # the offset range is a row of its own
         minutes = int(seconds * 1000) // MINUTE_MS + 1
         size_in, size_out = batch["value"].nbytes, sum(part.nbytes for part in out)

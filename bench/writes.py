@@ -20,6 +20,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from bench.fold import SOURCE, arrow, records, warm_book
 from spark_jobs.batch import read_scan
+from spark_jobs.known import Known
 from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import Scan
 from spark_jobs.writer import Writer
@@ -55,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     book = warm_book(options.symbols)
-    scan = Scan({}, SOURCE, frozenset(book.instruments))
+    scan = Scan({}, SOURCE, Known.of(list(book.instruments)))
     with ExitStack() as stack:
         home = stack.enter_context(embedded.temporary_home())
         os.environ["PGPASSFILE"] = str(home.pgpass)

@@ -1,6 +1,6 @@
 """Kafka values to columns: ticks and bars by Arrow's JSON reader, everything else (and every doubt) by the contract itself."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +103,7 @@ def _read(values: pa.Array, shape: Shape) -> pa.Table | None:
 
 
 def valid_ticks(
-    table: pa.Table, source: str, known: frozenset[str], until_ms: int = END_MS
+    table: pa.Table, source: str, known: Container[str], until_ms: int = END_MS
 ) -> tuple[NDArray[np.bool_], Ticks]:
     """Which rows keep the contract, are of known symbols and from before `until_ms`, and those rows as columns."""
     good, codes, names = keeps_common(table, source, known, until_ms, Tick.MAX_AHEAD_MS)
@@ -132,7 +132,7 @@ def valid_ticks(
 
 
 def keeps_common(
-    table: pa.Table, source: str, known: frozenset[str], until_ms: int, max_ahead_ms: int
+    table: pa.Table, source: str, known: Container[str], until_ms: int, max_ahead_ms: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], pa.Array]:
     """Which rows keep what every record must, and their symbols as (codes, names)."""
     symbols = table["symbol"].combine_chunks().dictionary_encode()

@@ -1,5 +1,6 @@
 """A provider's bars by Arrow: history comes by the hundred thousand."""
 
+from collections.abc import Container
 from datetime import date
 
 import numpy as np
@@ -17,7 +18,7 @@ INTRADAY_NAMES = tuple(frame.name for frame in INTRADAY)
 
 
 def valid_bars(
-    table: pa.Table, source: str, known: frozenset[str], until_ms: int
+    table: pa.Table, source: str, known: Container[str], until_ms: int
 ) -> tuple[NDArray[np.bool_], dict[str, object]]:
     """Which rows keep the contract, and those rows as columns of PARTIALS."""
     good, _, _ = keeps_common(table, source, known, until_ms, Bar.MAX_AHEAD_MS)

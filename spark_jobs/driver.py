@@ -27,6 +27,7 @@ from spark_jobs import health as metrics
 from spark_jobs.batch import Scanned, read_scan
 from spark_jobs.health import Health
 from spark_jobs.kill_points import AT_COMMIT, Point
+from spark_jobs.known import Known
 from spark_jobs.partials import PACKED_DDL, PARTIALS, unpack
 from spark_jobs.reader import Reader, read_instruments, read_latest
 from spark_jobs.scan import Scan
@@ -148,14 +149,14 @@ class Driver:
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
             rebuild.wake(self.book, self._connection)
+        self._known = Known.of(list(self.book.instruments))
 
     def _scan(self, frame: DataFrame) -> Scanned:
         """One pass over the batch's records; a second one where it met symbols that became known meanwhile."""
         while True:
-            known = frozenset(self.book.instruments)
             begin = {place: at.next_offset for place, at in self.positions.items()}
             until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
-            scan = Scan(begin, self.settings.source, known, until_ms)
+            scan = Scan(begin, self.settings.source, self._known, until_ms)
             kill_points.reached(Point.BEFORE_SCAN)
             partials = self._partials(frame, scan)
             kill_points.reached(Point.AFTER_PARTIALS)
@@ -184,6 +185,7 @@ class Driver:
             assert self._connection is not None  # noqa: S101
             with self._connection:
                 self.book.instruments.update(read_instruments(self._connection))
+            self._known = Known.of(list(self.book.instruments))
             rebuild.store_sessions(self._connection, self.book.instruments.values())
             return not symbols.isdisjoint(self.book.instruments)
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from market.timeframes import MINUTE_MS
+from market.contracts import SESSIONS
+from spark_jobs.minutes import Columns, fold
 
 PARTIALS = pa.schema(
     [
@@ -101,41 +101,16 @@ def table(columns: dict[str, object], rows: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=PARTIALS)
 
 
-def fold_ticks(ticks: dict[str, NDArray[np.generic]], symbols: pa.Array, topic: int, partition: int) -> pa.RecordBatch:
-    """Partial minute bars of decoded ticks (columns of equal length; `code` indexes `symbols`).
-
-    First and last are by (event time, day volume, price), so that the order of the log does not matter.
-    """
-    minute = ticks["event_ms"] // MINUTE_MS
-    group = (ticks["code"] * 2 + ticks["is_ext"]) * (1 << 40) + minute
-    order = np.lexsort((ticks["price"], ticks["day_volume"], ticks["event_ms"], group))
-    ordered = group[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    first, last = order[starts], order[np.concatenate([starts[1:], [len(order)]]) - 1]
-    price = ticks["price"][order]
+def fold_ticks(ticks: Columns, symbols: pa.Array, topic: int, partition: int) -> pa.RecordBatch:
+    """Partial minute bars of decoded ticks (columns of equal length; `code` indexes `symbols`)."""
+    bars = fold(ticks)
+    codes, is_ext = pa.array(bars.pop("code")), pa.array(bars.pop("is_ext"))
     columns = {
         "row": "tick",
         "topic": topic,
         "partition": partition,
-        "first_offset": np.minimum.reduceat(ticks["offset"][order], starts),
-        "last_offset": np.maximum.reduceat(ticks["offset"][order], starts),
-        "records": np.diff(np.concatenate([starts, [len(order)]])),
-        "symbol": symbols.take(pa.array(ticks["code"][first])),
+        "symbol": symbols.take(codes),
         "timeframe": "1m",
-        "session": pa.array(["regular", "ext"]).take(pa.array(ticks["is_ext"][first])),
-        "ts": minute[first] * MINUTE_MS,
-        "open": ticks["price"][first],
-        "high": np.maximum.reduceat(price, starts),
-        "low": np.minimum.reduceat(price, starts),
-        "close": ticks["price"][last],
-        "first_ms": ticks["event_ms"][first],
-        "first_volume": ticks["day_volume"][first],
-        "last_ms": ticks["event_ms"][last],
-        "last_volume": ticks["day_volume"][last],
-        "day_volume": np.maximum.reduceat(ticks["day_volume"][order], starts),
-        "day_high": ticks["day_high"][last],
-        "day_low": ticks["day_low"][last],
-        "previous_close": ticks["previous_close"][last],
-        "received_ms": np.maximum.reduceat(ticks["fetched_ms"][order], starts),
+        "session": pa.array(SESSIONS).take(is_ext),
     }
-    return table(columns, len(starts))
+    return table(columns | bars, len(codes))

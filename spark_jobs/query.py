@@ -26,6 +26,12 @@ from spark_jobs.topics import TOPIC_CODES
 
 FENCED = 3
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 15.0
+# Kafka's defaults hand out 500 records a call and a megabyte a partition: a backlog is read in larger pieces.
+FETCH = {
+    "kafka.max.poll.records": "20000",
+    "kafka.max.partition.fetch.bytes": str(8 << 20),
+    "kafka.receive.buffer.bytes": str(1 << 20),
+}
 # The ledger remembers, so Spark need not write down each batch before and after it: two files and two processes (`chmod`) less
 # a batch. Spark allows it for sinks that it knows alone, hence the override.
 UNLOGGED = {
@@ -124,6 +130,10 @@ def source(
             "subscribe": ",".join(settings.topic_prefix + name for name in names),
             "startingOffsets": json.dumps(starting),
             "maxOffsetsPerTrigger": str(most_records),
+            **FETCH,
+            "kafka.max.partition.fetch.bytes": "8388608",
+            "kafka.fetch.max.bytes": "33554432",
+            "kafka.receive.buffer.bytes": "1048576",
             # A range that is gone must not stop the stream: the driver sees the hole against the ledger and writes it down.
             "failOnDataLoss": "false",
         }

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from market.contracts import END_MS, Action, Bar, Clock, DeadLetter, Record, Tick, decode
 from market.errors import Reason, Rejected
+from spark_jobs.canonical import read_ticks
 from spark_jobs.decode import TICK, split, valid_ticks
 from spark_jobs.decode_bars import BAR, valid_bars
+from spark_jobs.known import NOT_KNOWN, Known
+from spark_jobs.minutes import Columns
 from spark_jobs.partials import fold_ticks, pack, table
 
 # The topics as they travel to the driver: the name itself in every row would cost more than the row.
@@ -34,7 +37,7 @@ class Scan:
 
     ledger: dict[tuple[int, int], int]
     source: str
-    symbols: frozenset[str]
+    known: Known
     until_ms: int = END_MS
 
     def packed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -49,7 +52,7 @@ class Scan:
             known += batch.num_rows
             for place, rows in self._fresh(batch):
                 known -= rows.num_rows
-                piece = pieces.setdefault(place, Piece(*place))
+                piece = pieces.setdefault(place, Piece(*place, self.known))
                 offsets = rows["offset"].to_numpy()
                 piece.range(offsets)
                 values = rows["value"]
@@ -76,16 +79,22 @@ class Scan:
 
     def _scan(self, piece: "Piece", values: pa.Array, offsets: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
         """Keeps the ticks for the fold; gives everything else as it comes."""
+        if piece.topic == EVENTS:
+            is_read, columns = read_ticks(values, self.source, self.known, self.until_ms)
+            piece.keep(columns, offsets[is_read])
+            if is_read.all():
+                return
+            values, offsets = values.filter(pa.array(~is_read)), offsets[~is_read]
         rest = np.ones(len(values), bool)
         mask, ticks = split(values, TICK) if piece.topic == EVENTS else (~rest, None)
         if ticks is not None:
-            good, valid = valid_ticks(ticks, self.source, self.symbols, self.until_ms)
+            good, valid = valid_ticks(ticks, self.source, self.known.code_of, self.until_ms)
             chosen = np.flatnonzero(mask)[good]
-            piece.keep(valid.columns | {"offset": offsets[chosen]}, valid.symbols)
+            piece.keep(valid.columns, offsets[chosen], valid.symbols)
             rest[chosen] = False
         mask, bars = split(values, BAR)
         if bars is not None:
-            good, columns = valid_bars(bars, self.source, self.symbols, self.until_ms)
+            good, columns = valid_bars(bars, self.source, self.known.code_of, self.until_ms)
             chosen = np.flatnonzero(mask)[good]
             place = {"topic": piece.topic, "partition": piece.partition, "records": 1}
             place |= {"first_offset": offsets[chosen], "last_offset": offsets[chosen]}
@@ -122,7 +131,7 @@ class Scan:
         symbol = getattr(record, "symbol", "")
         if record.source != self.source:
             raise Rejected(Reason.WRONG_SOURCE, f"source={record.source!r}, this platform's is {self.source!r}", symbol)
-        if symbol not in self.symbols and not isinstance(record, Clock | DeadLetter):
+        if symbol not in self.known.code_of and not isinstance(record, Clock | DeadLetter):
             raise Rejected(Reason.UNKNOWN_SYMBOL, f"{symbol!r} is not an instrument of this platform", symbol)
         if record.event_ms >= self.until_ms and not isinstance(record, DeadLetter):
             raise Rejected(
@@ -170,37 +179,32 @@ def leave_imports_alone() -> None:
 class Piece:
     """What a task has seen of one Kafka partition."""
 
-    def __init__(self, topic: int, partition: int) -> None:
+    def __init__(self, topic: int, partition: int, known: Known) -> None:
         self.topic = topic
         self.partition = partition
+        self.known = known
         self.first: int | None = None
         self.last = -1
         self.records = 0
-        self.ticks: list[dict[str, NDArray[np.generic]]] = []
-        self.symbols: list[str] = []
-        self._codes: dict[str, int] = {}
+        self.ticks: list[Columns] = []
 
     def range(self, offsets: NDArray[np.int64]) -> None:
         self.first = int(offsets[0]) if self.first is None else min(self.first, int(offsets[0]))
         self.last = max(self.last, int(offsets[-1]))
         self.records += len(offsets)
 
-    def keep(self, columns: dict[str, NDArray[np.generic]], symbols: pa.Array) -> None:
-        """Ticks of one Arrow batch, their symbol codes made the piece's own."""
-        if not len(columns["code"]):
+    def keep(self, columns: Columns, offsets: NDArray[np.int64], names: pa.Array | None = None) -> None:
+        """Ticks; their codes are those of `names`, where these are given, else those of the known symbols."""
+        if not len(offsets):
             return
-        recode = np.array([self._code(name) for name in symbols.to_pylist()])
-        self.ticks.append(columns | {"code": recode[columns["code"]]})
-
-    def _code(self, symbol: str) -> int:
-        if symbol not in self._codes:
-            self._codes[symbol] = len(self.symbols)
-            self.symbols.append(symbol)
-        return self._codes[symbol]
+        if names is not None:
+            recode = np.array([self.known.code_of.get(name, NOT_KNOWN) for name in names.to_pylist()])
+            columns = columns | {"code": recode[columns["code"]]}
+        self.ticks.append(columns | {"offset": offsets})
 
     def fold(self) -> pa.RecordBatch:
         columns = {name: np.concatenate([part[name] for part in self.ticks]) for name in self.ticks[0]}
-        return fold_ticks(columns, pa.array(self.symbols), self.topic, self.partition)
+        return fold_ticks(columns, self.known.names, self.topic, self.partition)
 
     def bounds(self) -> pa.RecordBatch:
         """The offset range that was read: what the ledger moves by."""

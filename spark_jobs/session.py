@@ -8,6 +8,7 @@ import structlog
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
+from spark_jobs.known import Known
 from spark_jobs.partials import PACKED_DDL
 from spark_jobs.scan import Scan
 
@@ -55,4 +56,4 @@ def warm(spark: SparkSession) -> None:
     nothing = spark.range(0, cores, 1, cores).selectExpr(
         "0 AS topic", "cast(id AS int) AS partition", "id AS offset", "cast(NULL AS binary) AS value"
     )
-    nothing.mapInArrow(Scan({}, "", frozenset()).packed, PACKED_DDL).toArrow()
+    nothing.mapInArrow(Scan({}, "", Known.of([])).packed, PACKED_DDL).toArrow()

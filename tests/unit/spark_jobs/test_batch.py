@@ -17,6 +17,7 @@ from market.frames import bucket
 from market.series import SeriesKey
 from spark_jobs import partials
 from spark_jobs.batch import OffsetRange, Scanned, join_ranges, read_scan
+from spark_jobs.known import Known
 from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import EVENTS, HISTORY, Scan
 from tests.unit.market.test_book import Log, logs
@@ -70,7 +71,7 @@ def read(records: list[tuple[int, Record]], topic: int = EVENTS) -> Scanned:
     tasks = []
     for partition in sorted({partition for partition, _ in records}):
         values = [record.encode() for place, record in records if place == partition]
-        tasks += list(Scan({}, SOURCE, frozenset(INSTRUMENTS))(iter([arrow_batch(values, 0, topic, partition)])))
+        tasks += list(Scan({}, SOURCE, Known.of(list(INSTRUMENTS)))(iter([arrow_batch(values, 0, topic, partition)])))
     return read_scan(pa.Table.from_batches(tasks, PARTIALS), INSTRUMENTS)
 
 
@@ -216,7 +217,7 @@ def test_a_partition_read_by_several_tasks_is_one_range() -> None:
 def test_partials_come_through_spark_as_they_were(monkeypatch: pytest.MonkeyPatch, pack_bytes: int) -> None:
     monkeypatch.setattr(partials, "PACK_BYTES", pack_bytes)
     records = [Tick(source=SOURCE, symbol="AAPL", event_ms=NEW_YORK_OPEN, fetched_ms=NEW_YORK_OPEN, price=1.0).encode()]
-    scan, batches = Scan({}, SOURCE, frozenset(INSTRUMENTS)), [arrow_batch([*records, b"nonsense"], 0, EVENTS, 1)]
+    scan, batches = Scan({}, SOURCE, Known.of(list(INSTRUMENTS))), [arrow_batch([*records, b"nonsense"], 0, EVENTS, 1)]
     packed = pa.Table.from_batches(scan.packed(iter(batches)))
     assert packed.schema == partials.PACKED
     assert partials.unpack(packed) == pa.Table.from_batches(scan(iter(batches)), PARTIALS)
@@ -224,5 +225,5 @@ def test_partials_come_through_spark_as_they_were(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_scan_of_nothing_is_no_partials() -> None:
-    packed = pa.Table.from_batches(Scan({}, SOURCE, frozenset()).packed(iter([])))
+    packed = pa.Table.from_batches(Scan({}, SOURCE, Known.of([])).packed(iter([])))
     assert partials.unpack(packed).num_rows == 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from market.contracts import Bar, decode
 from market.errors import Reason, Rejected
+from spark_jobs.known import Known
 from spark_jobs.scan import HISTORY, Scan
 from tests.unit.spark_jobs.payloads import SOURCE, SYMBOLS, T0, WRONG
 
@@ -71,7 +72,7 @@ def test_arrow_takes_and_refuses_bars_as_the_contract_does(values: list[bytes]) 
             "offset": pa.array(range(len(values)), pa.int64()),
         }
     )
-    rows = [row for piece in Scan({}, SOURCE, frozenset(SYMBOLS))(iter([batch])) for row in piece.to_pylist()]
+    rows = [row for piece in Scan({}, SOURCE, Known.of(list(SYMBOLS)))(iter([batch])) for row in piece.to_pylist()]
     found = {row["first_offset"]: row for row in rows if row["row"] in ("bar", "reject")}
     for offset, value in enumerate(values):
         row, expected = found[offset], read_one(value)

@@ -18,6 +18,7 @@ from market.contracts import Action, Bar, Clock, DeadLetter, Tick, decode
 from market.errors import Reason, Rejected
 from spark_jobs.decode import TICK as TICK_SHAPE
 from spark_jobs.decode import split, valid_ticks
+from spark_jobs.known import Known
 from spark_jobs.scan import DEAD_LETTERS, EVENTS, HISTORY, Scan
 from tests.unit.spark_jobs import payloads
 from tests.unit.spark_jobs.payloads import SOURCE, SYMBOLS, T0
@@ -41,7 +42,7 @@ def batch_of(values: Sequence[bytes | None], first: int = 0, topic: int = EVENTS
 def scanned(
     batches: list[pa.RecordBatch], ledger: dict[tuple[int, int], int] | None = None, **more: Any
 ) -> list[dict[str, Any]]:
-    scan = Scan(ledger or {}, SOURCE, KNOWN, **more)
+    scan = Scan(ledger or {}, SOURCE, Known.of(list(SYMBOLS)), **more)
     return [row for piece in scan(iter(batches)) for row in piece.to_pylist()]
 
 
