@@ -7,7 +7,7 @@ import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -112,3 +112,12 @@ def test_an_old_python_still_parses_the_launcher() -> None:
     """No syntax newer than Python 3.4: no f-strings, no annotations, no walrus."""
     tree = ast.parse((REPO / "candlestream").read_text(), feature_version=(3, 4))
     assert not any(isinstance(node, ast.JoinedStr) for node in ast.walk(tree))
+
+
+def test_an_old_python_without_devnull_looks_for_a_suited_one(
+    launcher: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python 2.7 is, whose subprocess has `call` but neither `run` nor DEVNULL."""
+    monkeypatch.setitem(sys.modules, "subprocess", SimpleNamespace(call=subprocess.call))
+    assert launcher.answers(sys.executable, sys.version_info.minor) is True
+    assert launcher.answers(sys.executable, sys.version_info.minor + 1) is False
