@@ -35,6 +35,7 @@ def launcher() -> ModuleType:
             14,
             "git checkout requirements.txt",
         ),
+        ("cause: Because there is no version of tenacity==99 and you require it", 14, "git checkout requirements.txt"),
         ("OSError: [Errno 28] No space left on device", 13, "free 4 GB"),
         ("error: Failed to fetch: x\n  Caused by: dns error", 12, "PIP_INDEX_URL"),
         ("ERROR: No matching distribution found for uv==0.13.8", 12, "HTTPS_PROXY"),
