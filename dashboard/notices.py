@@ -38,7 +38,11 @@ def notices(snapshot: Snapshot) -> list[Notice]:
 
 def _platform(snapshot: Snapshot) -> list[Notice]:
     services = {service.name: service for service in snapshot.services}
-    found = [*_ingestion(services.get("ingestion")), *_stream(services.get("spark"))]
+    found = [
+        *_ingestion(services.get("ingestion")),
+        *_poll(services.get("poll")),
+        *_stream(services.get("spark")),
+    ]
     market = hours(snapshot.sessions, snapshot.now).market
     age_s = snapshot.stream_age_s
     if not found and age_s is not None and age_s > NOTHING_COMMITTED_S and market is not Market.CLOSED:
@@ -82,6 +86,14 @@ def _ingestion(ingestion: Service | None) -> list[Notice]:
             )
         ]
     return []
+
+
+def _poll(poll: Service | None) -> list[Notice]:
+    """The provider's refusals meet the poll alone while the live feed goes on. It says its word once a run: how long ago counts."""
+    if poll is None or poll.state not in ("throttled", "retrying"):
+        return []
+    said = f"said {formats.age(poll.age_s)} ago"
+    return [Notice(Level.WARNING, _sentence(f"The minute poll is {poll.state}: {poll.detail} ({said})"))]
 
 
 def _symbol(snapshot: Snapshot) -> list[Notice]:

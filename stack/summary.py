@@ -48,7 +48,9 @@ def tell_status(console: Console, body: dict[str, Any]) -> None:
                 console.print(f"{'':<10} {words}", highlight=False, markup=False)
     for name, task in body["tasks"].items():
         # Services say what they do; so do the tasks that Airflow starts.
-        console.print(f"{name:<10} {task['state']:<10} {task['detail']}", highlight=False, markup=False)
+        is_waiting = task["state"] in ("throttled", "retrying")
+        when = f" (said {task['age_s']:.0f} s ago)" if is_waiting else ""
+        console.print(f"{name:<10} {task['state']:<10} {task['detail']}{when}", highlight=False, markup=False)
     left = body["supervisor"].get("left_behind")
     if left:
         told = f"the supervisor is gone and {left} processes are left: `candlestream up` starts anew, `down` ends them"

@@ -44,6 +44,11 @@ def test_nothing_is_said_when_all_is_well():
             Level.ERROR,
             "Ingestion is down: not heard of for 1 min 30 s, no prices are coming in.",
         ),
+        (
+            [INGESTION, SPARK, Service("poll", "throttled", "throttled by Yahoo, next try in 64 s", 20.0)],
+            Level.WARNING,
+            "The minute poll is throttled: throttled by Yahoo, next try in 64 s (said 20 s ago).",
+        ),
         ([SPARK], Level.INFO, "Ingestion has not started yet: no prices are coming in."),
     ],
 )
