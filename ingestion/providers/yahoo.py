@@ -281,4 +281,6 @@ def _moment(ts_ms: int) -> datetime:
 
 
 def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    """What an error says, without curl's advice."""
+    text = " ".join(str(error).split()).partition(" See https://curl.se")[0]
+    return text.removeprefix("Failed to perform, ").rstrip(". ")[:300]

@@ -14,7 +14,7 @@ from yfinance.pricing_pb2 import PricingData
 from ingestion import errors
 from ingestion.budget import Budget
 from ingestion.providers.base import MalformedFrame, Provider
-from ingestion.providers.yahoo import Yahoo, decode_frame
+from ingestion.providers.yahoo import Yahoo, classified, decode_frame
 from ingestion.rows import records_of
 from ingestion.splits import SplitFactors
 
@@ -297,3 +297,9 @@ def test_a_control_message_has_no_quote() -> None:
 def test_garbage_is_malformed_and_nothing_else_escapes(garbage: str | bytes) -> None:
     with pytest.raises(MalformedFrame):
         decode_frame(garbage)
+
+
+def test_curls_advice_is_no_part_of_what_is_said() -> None:
+    advice = "See https://curl.se/libcurl/c/libcurl-errors.html first for more details."
+    error = curl.exceptions.ConnectionError(f"Failed to perform, curl: (7) Failed to connect. {advice}")
+    assert str(classified(error, 0, b"", "AAPL")) == "AAPL: curl: (7) Failed to connect"
