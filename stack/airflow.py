@@ -31,12 +31,19 @@ def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
         "CORE__DAGS_FOLDER": REPO / "dags",
         "CORE__LOAD_EXAMPLES": False,
         "CORE__EXECUTOR": "LocalExecutor",
-        # Two tasks at a time, and no more idle workers than that: 32 are the default.
-        "CORE__PARALLELISM": 2,
+        # Three tasks at a time (the poller, one that asks for history, one that looks after things), and no more idle workers than
+        # that: 32 are the default.
+        "CORE__PARALLELISM": 3,
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": 2,
         # A task that could not even begin (the machine was busy) is tried again soon, not after the five minutes of the default.
         "CORE__DEFAULT_TASK_RETRY_DELAY": 30,
         "WORKERS__EXECUTION_API_TIMEOUT": 30,
+        # A task outlives two minutes without the API server (as it is started again); every heartbeat is a request to it.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": 10,
+        "WORKERS__MAX_FAILED_HEARTBEATS": 12,
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 150,
+        # What ran when the scheduler died is run again as soon as that is certain, not after five minutes.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
         "CORE__FERNET_KEY": secret(home, FERNET_KEY),
         "CORE__DEFAULT_TIMEZONE": "utc",
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
