@@ -79,6 +79,14 @@ def test_nothing_that_needs_the_schema_starts_before_it() -> None:
     assert {"postgres", "kafka", "init"} <= all_needs("migrate")
 
 
+def test_what_may_be_ordered_to_restart_obeys_and_is_started_again() -> None:
+    """Those that Airflow's check complains about (dags/checks.py)."""
+    for name in ("spark", "ingestion"):
+        assert SERVICES[name]["command"].startswith(f"python docker/obey.py {name} "), name
+        assert SERVICES[name]["restart"] == "unless-stopped", name
+        assert "candlestream_writer" in SERVICES[name]["environment"]["CANDLESTREAM_ROLE"], name
+
+
 def test_tasks_run_when_the_api_that_they_report_to_answers() -> None:
     assert needs("airflow-scheduler")["airflow-api"] == "service_healthy"
 
