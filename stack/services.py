@@ -11,7 +11,7 @@ from stack.passwords import ADMIN_ROLE, READER
 from stack.platform import PYTHON, Platform
 from stack.ports import HOST
 from stack.postgres import server_environment
-from stack.process import HOME_MARK, WELL, Health, ProcessSpec, always_well
+from stack.process import HOME_MARK, WELL, Health, ProcessSpec
 
 # In the order in which `down` stops them; what stands on one line stops at the same time.
 STOP_ORDER = (
@@ -31,6 +31,15 @@ def answering(answers: Callable[[], bool], detail: str) -> Callable[[], Health]:
     return lambda: WELL if answers() else Health(False, "starting", detail)
 
 
+def first(*probes: Callable[[], Health]) -> Callable[[], Health]:
+    """Well when all are; else what the first one that is not says."""
+
+    def probe() -> Health:
+        return next((health for health in (one() for one in probes) if not health.is_well), WELL)
+
+    return probe
+
+
 def all_processes(platform: Platform) -> dict[str, ProcessSpec]:
     """The processes by name."""
     specs = [postgres(platform), kafka(platform), ingestion(platform), stream(platform), dashboard(platform)]
@@ -44,16 +53,20 @@ def log_of(platform: Platform, name: str) -> Path:
     return platform.home.logs / f"{name}.log"
 
 
+def database_probe(platform: Platform) -> Callable[[], Health]:
+    server, pgpass = platform.postgres(), platform.home.pgpass
+    return answering(lambda: server.answers(ADMIN_ROLE, pgpass), f"port {server.port} takes no connections")
+
+
 def postgres(platform: Platform) -> ProcessSpec:
     server = platform.postgres()
-    pgpass = platform.home.pgpass
     return ProcessSpec(
         name="postgres",
         service="postgres",
         command=server.command(),
         environment=server_environment() | {HOME_MARK: str(platform.home.path)},
         log=log_of(platform, "postgres"),
-        probe=answering(lambda: server.answers(ADMIN_ROLE, pgpass), f"port {server.port} takes no connections"),
+        probe=database_probe(platform),
         cwd=Path("/"),
         prepare=server.clear_stale_pid,
         stop_signal=signal.SIGINT,
@@ -140,13 +153,20 @@ def dashboard(platform: Platform) -> ProcessSpec:
 
 def airflow_processes(platform: Platform) -> list[ProcessSpec]:
     health = platform.url("airflow", airflow.HEALTH_PATH)
+    # A part of Airflow ends when its database does, and would end again at each start before that is back.
+    database = database_probe(platform)
     api = http_probe(health)
     parts = (
-        ("airflow-api", ["api-server"], api, always_well),
+        ("airflow-api", ["api-server"], api, database),
         # Task logs are read from the disk. Airflow's server of them would listen on every interface, at one port for all homes.
         # Its first tasks would fail while the server that tells them what to do only starts.
-        ("airflow-scheduler", ["scheduler", "--skip-serve-logs"], airflow_probe(health, "scheduler"), api),
-        ("airflow-dags", ["dag-processor"], airflow_probe(health, "dag_processor"), always_well),
+        (
+            "airflow-scheduler",
+            ["scheduler", "--skip-serve-logs"],
+            airflow_probe(health, "scheduler"),
+            first(database, api),
+        ),
+        ("airflow-dags", ["dag-processor"], airflow_probe(health, "dag_processor"), database),
     )
     return [
         ProcessSpec(

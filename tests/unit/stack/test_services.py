@@ -7,8 +7,8 @@ import pytest
 from stack.home import Home
 from stack.platform import Platform
 from stack.ports import PREFERRED
-from stack.process import ProcessSpec
-from stack.services import STOP_ORDER, all_processes, services_of
+from stack.process import WELL, Health, ProcessSpec
+from stack.services import STOP_ORDER, all_processes, first, services_of
 from stack.state import State
 
 pytestmark = pytest.mark.unit
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.unit
 def processes(tmp_path: Path) -> dict[str, ProcessSpec]:
     home = Home(tmp_path)
     home.prepare()
-    state = State(source="simulator", ports=PREFERRED, java_home=tmp_path / "java", java_version=17)
+    # PostgreSQL's port 1 is nobody's, whatever else runs on the machine.
+    state = State(source="simulator", ports=PREFERRED | {"postgres": 1}, java_home=tmp_path / "java", java_version=17)
     return all_processes(Platform(home, state))
 
 
@@ -32,6 +33,19 @@ def test_a_service_has_a_process_and_every_process_a_place_in_the_stop_order(
 def test_airflow_opens_no_server_of_task_logs(processes: dict[str, ProcessSpec]) -> None:
     """It would listen on every interface of the machine, at one port for all homes."""
     assert processes["airflow-scheduler"].command[1:] == ["scheduler", "--skip-serve-logs"]
+
+
+def test_airflow_waits_for_its_database(processes: dict[str, ProcessSpec]) -> None:
+    """None listens here: a part that started all the same would only end, again and again."""
+    for name in ("airflow-api", "airflow-scheduler", "airflow-dags"):
+        health = processes[name].waits_for()
+        assert (health.is_well, health.detail) == (False, "port 1 takes no connections"), name
+
+
+def test_what_waits_for_several_says_the_first_that_is_away() -> None:
+    away = Health(False, "starting", "the API does not answer")
+    assert first(lambda: WELL, lambda: away, lambda: Health(False))() is away
+    assert first(lambda: WELL, lambda: WELL)() is WELL
 
 
 def test_no_command_line_holds_a_password(processes: dict[str, ProcessSpec], tmp_path: Path) -> None:
