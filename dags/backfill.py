@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from dags.commands import backfill_command
-from dags.policy import HISTORY_POOL, OWNER, START, retry_policy
+from dags.policy import HISTORY_POOL, OWNER, START, deadline, retry_policy
 
 FRAMES = ["1d", "1m", "5m", "15m", "1h"]
 
@@ -19,6 +19,7 @@ FRAMES = ["1d", "1m", "5m", "15m", "1h"]
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
+    deadline=deadline(timedelta(hours=3)),
     is_paused_upon_creation=False,
     default_args={"owner": OWNER},
     tags=["ingestion"],

@@ -3,15 +3,27 @@
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 # In containers the tasks' packages lie in an environment apart from Airflow's own.
 PYTHON = os.environ.get("CANDLESTREAM_TASK_PYTHON", sys.executable)
 INGESTION = (PYTHON, "-m", "ingestion")
 
 
-def poll_command(deadline_s: int, symbols: Sequence[str] | None = None) -> list[str]:
-    """One look at the tracked list, asking no more after `deadline_s`."""
-    return [*INGESTION, "poll", "--deadline", str(deadline_s), *_listed("--symbols", symbols)]
+# A poll that would end within this time of its start is given the next span as well.
+SHORTEST = timedelta(minutes=1)
+
+
+def end_of_span(now: datetime, minutes: int) -> datetime:
+    """When a poller that starts now is to end: as the next one of the schedule begins, whenever this one was started."""
+    left = timedelta(minutes=minutes) - (now - datetime.min.replace(tzinfo=now.tzinfo)) % timedelta(minutes=minutes)
+    return now + (left if left > SHORTEST else left + timedelta(minutes=minutes))
+
+
+def poll_command(deadline_s: int, until: datetime | None = None, symbols: Sequence[str] | None = None) -> list[str]:
+    """A look at the tracked list each minute until a time, or a single one; each asks no more after `deadline_s`."""
+    until_when = ["--until", until.isoformat(timespec="seconds")] if until else []
+    return [*INGESTION, "poll", "--deadline", str(deadline_s), *until_when, *_listed("--symbols", symbols)]
 
 
 def backfill_command(

@@ -27,6 +27,10 @@ class PartAway(CommandFailed):
     """PostgreSQL or Kafka could not be reached."""
 
 
+class StandsStill(CommandFailed):
+    """The stream or the live service does not do its work."""
+
+
 class QualityTooLow(CommandFailed):
     """A session's data are not as good as they should be."""
 

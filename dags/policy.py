@@ -15,8 +15,10 @@ from airflow.sdk import (
 OWNER = "candlestream"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
-# One at a time asks the provider for history (dags/pools.json), so that the minute poll keeps its share of the budget.
+# Who asks the provider waits for a place (dags/pools.json): one at a time for history, so that the minute poll keeps its share of
+# the budget, and one for minutes, so that no second poller spends it twice.
 HISTORY_POOL = "history"
+MINUTES_POOL = "minutes"
 
 # The gap ledger is up to date; reports of sessions that closed are written.
 LEDGER = Asset("ledger", uri="candlestream://ledger")
@@ -32,19 +34,23 @@ def deadline(within: timedelta) -> DeadlineAlert:
     )
 
 
-def retry_policy(throttled_delay: timedelta | None) -> ExceptionRetryPolicy:
-    """By what failed. `throttled_delay` None: a task that soon runs again anyway leaves a throttled provider alone."""
-    throttled = (
-        RetryRule("dags.failures.Throttled", RetryAction.FAIL, reason="throttled; the next run asks again")
-        if throttled_delay is None
-        else RetryRule("dags.failures.Throttled", RetryAction.RETRY, throttled_delay, reason="throttled")
-    )
+def retry_policy(
+    throttled_delay: timedelta | None, provider_delay: timedelta | None = timedelta(seconds=10)
+) -> ExceptionRetryPolicy:
+    """By what failed. A delay of None: a task that soon runs again anyway leaves a throttled or failing provider alone."""
     return ExceptionRetryPolicy(
         [
             RetryRule("dags.failures.BadConfiguration", RetryAction.FAIL, reason="the configuration is wrong"),
             RetryRule("dags.failures.QualityTooLow", RetryAction.FAIL, reason="asking again makes no better data"),
-            throttled,
-            RetryRule("dags.failures.PartAway", RetryAction.RETRY, timedelta(seconds=20), reason="a part was away"),
-            RetryRule("dags.failures.ProviderFailed", RetryAction.RETRY, timedelta(seconds=10), reason="provider"),
+            _again("dags.failures.Throttled", throttled_delay, "throttled"),
+            _again("dags.failures.PartAway", timedelta(seconds=20), "a part was away"),
+            _again("dags.failures.StandsStill", timedelta(seconds=45), "it may move again"),
+            _again("dags.failures.ProviderFailed", provider_delay, "provider"),
         ]
     )
+
+
+def _again(exception: str, delay: timedelta | None, reason: str) -> RetryRule:
+    if delay is None:
+        return RetryRule(exception, RetryAction.FAIL, reason=f"{reason}; the next run asks again")
+    return RetryRule(exception, RetryAction.RETRY, delay, reason=reason)

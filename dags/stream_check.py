@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from airflow.sdk import dag, task
 
-from dags.policy import OWNER, START, deadline
+from dags.policy import OWNER, START, deadline, retry_policy
 
 RETRIES = 1
 
@@ -28,12 +28,12 @@ RETRIES = 1
     doc_md=__doc__,
 )
 def stream_check() -> None:
-    @task(retries=RETRIES, retry_delay=timedelta(seconds=45), execution_timeout=timedelta(seconds=30))
+    @task(retries=RETRIES, retry_policy=retry_policy(None), execution_timeout=timedelta(seconds=30))
     def check_stream(**context: object) -> dict[str, object]:
         from dags.checks import complaint, order_restart, read
         from dags.database import url_of_the_platform
         from dags.deadlines import forget
-        from dags.failures import CommandFailed
+        from dags.failures import StandsStill
 
         url = url_of_the_platform()
         forget(url)
@@ -43,9 +43,7 @@ def stream_check() -> None:
             return {"last_commit_s": round(seen.offsets_age_s or 0.0, 1), "behind_s": round(seen.behind_s or 0.0, 1)}
         is_last_try = context["ti"].try_number > RETRIES  # type: ignore[attr-defined]
         ordered = is_last_try and wrong.restart_helps and order_restart(url, wrong)
-        raise CommandFailed(
-            f"{wrong.sentence}; a restart of {wrong.service} was ordered" if ordered else wrong.sentence
-        )
+        raise StandsStill(f"{wrong.sentence}; a restart of {wrong.service} was ordered" if ordered else wrong.sentence)
 
     check_stream()
 

@@ -1,7 +1,7 @@
 """The command line of ingestion, as data."""
 
 import argparse
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 
@@ -9,9 +9,15 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m ingestion", description="From the provider to Kafka.")
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("live", help="the live feed, until SIGTERM")
-    poll = commands.add_parser("poll", help="the minutes of today and the newest days of all tracked symbols, once")
+    poll = commands.add_parser("poll", help="the minutes of today and the newest days of all tracked symbols")
     poll.add_argument(
         "--deadline", type=float, default=45.0, metavar="SECONDS", help="ask no more after this time (45)"
+    )
+    poll.add_argument(
+        "--until",
+        type=moment,
+        metavar="TIME",
+        help="go on, once a minute, until 2026-11-18T14:45:00Z (ISO 8601 with its zone)",
     )
     backfill = commands.add_parser("backfill", help="the history that the provider keeps, where it is missing")
     backfill.add_argument("--timeframes", type=listed, metavar="LIST", help="such as 1d,1m; all without it")
@@ -83,6 +89,14 @@ def add_dead_letters(top: argparse.ArgumentParser) -> None:
     for verb in (found, again):
         verb.add_argument("--symbol", type=str.upper)
         verb.add_argument("--reason")
+
+
+def moment(text: str) -> datetime:
+    """A time that says its zone; one without would be another time on another machine."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    return found
 
 
 def listed(text: str) -> list[str]:

@@ -3,16 +3,17 @@
 import argparse
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cache
 
 import structlog
 
-from ingestion import backfill, poll, providers, service, tables
+from ingestion import backfill, poll, poller, providers, service, tables
 from ingestion.budget import Budget
 from ingestion.database import Database
-from ingestion.errors import IngestionError
+from ingestion.errors import IngestionError, ProviderError
 from ingestion.poll_plan import pace_of
 from ingestion.providers.base import LiveProvider
 from ingestion.publisher import Publisher, log_ends
@@ -32,17 +33,26 @@ def run_live(_chosen: argparse.Namespace, configured: Settings) -> int:
 
 
 def run_poll(chosen: argparse.Namespace, configured: Settings) -> int:
+    """Once; with `--until` each minute until then."""
     database, publisher = seeded(configured), publisher_of(configured, "poll")
-    done, stopped = poll.poll(
-        database,
-        provider_of(configured, keep=POLL_KEEPS),
-        publisher,
-        configured.source,
-        chosen.symbols,
-        chosen.deadline,
-        budget_of(configured).per_minute,
-        service.now_ms,
-    )
+    provider, budget = provider_of(configured, keep=POLL_KEEPS), budget_of(configured)
+
+    def once() -> tuple[poll.Summary, ProviderError | None]:
+        return poll.poll(
+            database,
+            provider,
+            publisher,
+            configured.source,
+            chosen.symbols,
+            chosen.deadline,
+            budget.per_minute,
+            service.now_ms,
+        )
+
+    if chosen.until is not None:
+        total, stopped = poller.run(once, chosen.until.timestamp(), time.time, time.sleep)
+        return told(total.as_dict(), stopped)
+    done, stopped = once()
     return told(done.as_dict(), stopped)
 
 

@@ -1,14 +1,34 @@
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
-from dags.commands import actions_command, backfill_command, ledger_command, poll_command, replay_command
+from dags.commands import actions_command, backfill_command, end_of_span, ledger_command, poll_command, replay_command
 
 pytestmark = pytest.mark.unit
 
 
 def test_a_poll_runs_with_the_interpreter_of_the_task() -> None:
     assert poll_command(40) == [sys.executable, "-m", "ingestion", "poll", "--deadline", "40"]
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("14:30:00", "14:45:00"),
+        ("14:30:08", "14:45:00"),
+        # A retry has what is left of the span.
+        ("14:40:00", "14:45:00"),
+        # With too little of it left, and by a clock that runs behind the scheduler's, the next span is its own as well.
+        ("14:44:30", "15:00:00"),
+        ("14:29:59", "14:45:00"),
+    ],
+)
+def test_a_poller_ends_as_the_next_run_begins(now: str, until: str) -> None:
+    def at(clock: str) -> datetime:
+        return datetime.fromisoformat(f"2026-11-18T{clock}+00:00")
+
+    assert end_of_span(at(now), 15) == at(until)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +50,11 @@ def test_the_command_line_is_one_that_ingestion_understands() -> None:
 
     parsed = parser().parse_args(backfill_command(["AAPL"], ["1d"], "2026-01-01", True)[3:])
     assert (parsed.symbols, parsed.timeframes, parsed.since.year, parsed.everything) == (["AAPL"], ["1d"], 2026, True)
-    assert parser().parse_args(poll_command(40)[3:]).deadline == 40
+    parsed = parser().parse_args(poll_command(40)[3:])
+    assert (parsed.deadline, parsed.until, parsed.symbols) == (40, None, None)
+    until = datetime(2026, 11, 18, 14, 45, tzinfo=UTC)
+    parsed = parser().parse_args(poll_command(40, until, ["AAPL"])[3:])
+    assert (parsed.until, parsed.symbols) == (until, ["AAPL"])
     assert parser().parse_args(ledger_command(480)[3:]).deadline == 480
     parsed = parser().parse_args(ledger_command(480, ["AAPL"], True)[3:])
     assert (parsed.symbols, parsed.everything) == (["AAPL"], True)

@@ -1,12 +1,15 @@
 """The rules that every DAG of the platform keeps."""
 
 import json
+import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from stack.ports import PREFERRED
 
 DAGS = Path(__file__).resolve().parents[3] / "dags"
 pytestmark = pytest.mark.unit
@@ -22,8 +25,8 @@ EXPECTED = {
     "stream_check",
     "maintenance",
 }
-# A row in Airflow's database a minute would be dear for what the poll's own status says anyway; a backfill ends when it ends.
-WITHOUT_DEADLINE = {"poll", "backfill"}
+# What asks the provider, and the pool in which it does.
+ASKS = {"poll": "minutes", "backfill": "history", "gap_repair": "history", "corporate_actions": "history"}
 
 
 @pytest.fixture(scope="module")
@@ -66,20 +69,52 @@ def test_what_is_late_is_told(bag: Any) -> None:
     from dags.deadlines import missed
 
     for dag in bag.dags.values():
-        if dag.dag_id in WITHOUT_DEADLINE:
-            continue
         [alert] = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
         assert alert.callback.path == f"{missed.__module__}.{missed.__qualname__}", dag.dag_id
-        assert timedelta(0) < alert.interval, dag.dag_id
+        assert max(task.execution_timeout for task in dag.tasks) < alert.interval, dag.dag_id
 
 
-def test_one_task_at_a_time_asks_the_provider_for_history(bag: Any) -> None:
+def test_one_task_at_a_time_asks_the_provider_for_history_and_one_polls(bag: Any) -> None:
     pools = json.loads((DAGS / "pools.json").read_text())
-    asks = {"backfill", "gap_repair", "corporate_actions"}
     for dag in bag.dags.values():
         for task in dag.tasks:
-            assert task.pool == ("history" if dag.dag_id in asks else "default_pool"), f"{dag.dag_id}.{task.task_id}"
-    assert {name: pool["slots"] for name, pool in pools.items()} == {"history": 1}
+            assert task.pool == ASKS.get(dag.dag_id, "default_pool"), f"{dag.dag_id}.{task.task_id}"
+    assert {name: pool["slots"] for name, pool in pools.items()} == {"history": 1, "minutes": 1}
+
+
+def test_the_poller_and_a_backfill_leave_a_place_to_what_looks_after_the_stream() -> None:
+    from stack.airflow import environment
+    from stack.home import Home
+
+    pools = json.loads((DAGS / "pools.json").read_text())
+    home = Home(Path(tempfile.mkdtemp()))
+    home.prepare()
+    at_a_time = int(environment(home, PREFERRED)["AIRFLOW__CORE__PARALLELISM"])
+    assert at_a_time > sum(pool["slots"] for pool in pools.values())
+
+
+def test_each_failure_is_retried_by_what_failed(bag: Any) -> None:
+    from airflow.sdk import ExceptionRetryPolicy, RetryAction
+
+    from dags import failures
+
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            policy = task.retry_policy
+            assert isinstance(policy, ExceptionRetryPolicy), f"{dag.dag_id}.{task.task_id}"
+            for kind in (failures.BadConfiguration, failures.QualityTooLow):
+                decision = policy.evaluate(kind("no"), 1, task.retries)
+                assert decision.action is RetryAction.FAIL, f"{dag.dag_id}.{task.task_id}: {kind.__name__}"
+            away = policy.evaluate(failures.PartAway("PostgreSQL cannot be used"), 1, task.retries)
+            assert away.action is RetryAction.RETRY, f"{dag.dag_id}.{task.task_id}"
+            assert away.retry_delay, f"{dag.dag_id}.{task.task_id}"
+
+
+def test_the_sentence_of_a_failure_says_which_class_of_error_it_was() -> None:
+    from dags import failures
+
+    for name in set(failures.BY_EXIT_CODE.values()):
+        assert issubclass(name, failures.CommandFailed)
 
 
 def test_what_waits_for_the_ledger_is_started_by_it_and_not_by_the_clock(bag: Any) -> None:
@@ -96,7 +131,7 @@ def test_what_waits_for_the_ledger_is_started_by_it_and_not_by_the_clock(bag: An
 def test_the_platform_rests_between_schedules(bag: Any) -> None:
     crons = {dag.dag_id: dag.schedule for dag in bag.dags.values() if isinstance(dag.schedule, str)}
     often = {dag_id: cron for dag_id, cron in crons.items() if cron.startswith("*")}
-    assert often == {"poll": "* * * * *", "stream_check": "*/5 * * * *", "gap_repair": "*/10 * * * *"}
+    assert often == {"poll": "*/15 * * * *", "stream_check": "*/5 * * * *", "gap_repair": "*/10 * * * *"}
 
 
 def test_all_dags_can_be_written_down(bag: Any) -> None:
@@ -106,11 +141,12 @@ def test_all_dags_can_be_written_down(bag: Any) -> None:
         assert DagSerialization.to_dict(dag)["dag"]["dag_id"] == dag.dag_id
 
 
-def test_a_poll_asks_no_longer_than_it_may_run(bag: Any) -> None:
-    from dags.poll import DEADLINE_S
+def test_a_poller_ends_by_itself_before_it_is_ended_and_as_the_next_run_is_due(bag: Any) -> None:
+    from dags.poll import DEADLINE_S, SPAN_MINUTES
 
     [task] = bag.dags["poll"].tasks
-    assert timedelta(seconds=DEADLINE_S + 30) <= task.execution_timeout
+    assert bag.dags["poll"].schedule == f"*/{SPAN_MINUTES} * * * *"
+    assert timedelta(minutes=SPAN_MINUTES, seconds=DEADLINE_S + 30) <= task.execution_timeout
 
 
 def test_a_backfill_can_be_asked_for_symbols_and_timeframes(bag: Any) -> None:
