@@ -11,6 +11,8 @@ from stack.ports import HOST
 USER = "admin"
 DATABASE = "airflow"
 NICENESS = 10
+# It gives way to everything else: on a busy machine it is slow for long before it hangs.
+HUNG_AFTER_S = 300.0
 HEALTH_PATH = "/api/v2/monitor/health"
 
 
@@ -42,8 +44,10 @@ def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
         "WORKERS__MIN_HEARTBEAT_INTERVAL": 10,
         "WORKERS__MAX_FAILED_HEARTBEATS": 12,
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 150,
-        # What ran when the scheduler died is run again as soon as that is certain, not after five minutes.
-        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
+        # What ran when the scheduler died is run again when that is certain. Half a busy minute is no death: a scheduler that took
+        # itself for dead would run its own tasks again.
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 90,
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 60,
         "CORE__FERNET_KEY": secret(home, FERNET_KEY),
         "CORE__DEFAULT_TIMEZONE": "utc",
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",

@@ -2,11 +2,13 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from stack import airflow, spark
 from stack.heartbeat import airflow_probe, http_probe, listening_probe, status_probe
 from stack.home import REPO
+from stack.orphans import give_up_schedulers
 from stack.passwords import ADMIN_ROLE, READER
 from stack.platform import PYTHON, Platform
 from stack.ports import HOST
@@ -177,13 +179,19 @@ def airflow_processes(platform: Platform) -> list[ProcessSpec]:
             log=log_of(platform, name),
             probe=probe,
             waits_for=waits_for,
+            prepare=make_ready(platform, name),
             cwd=REPO,
             # Schedules and backfills must not slow the live path, nor a start.
             niceness=airflow.NICENESS,
+            hung_after_s=airflow.HUNG_AFTER_S,
             stop_limit_s=8.0,
         )
         for name, arguments, probe, waits_for in parts
     ]
+
+
+def make_ready(platform: Platform, name: str) -> Callable[[], None]:
+    return partial(give_up_schedulers, platform) if name == "airflow-scheduler" else lambda: None
 
 
 def metrics(platform: Platform, port: str) -> dict[str, str]:
