@@ -1,11 +1,16 @@
-"""The history that the provider keeps, where it is missing: once at the first start, and when it is triggered with parameters."""
+"""The history that the provider keeps, where it is missing: at the first start, for who was left without, and when it is asked for.
+
+Triggered with parameters, it fetches what they say. `airflow backfill create --dag-id backfill --from-date DAY --to-date DAY` makes
+a run for each day and fetches that day again. `--dag-run-conf '{"symbols": ["AAPL"], "timeframes": ["1m"]}'` narrows it,
+`--dry-run` only names the runs, `--reprocess-behavior completed` repeats those that were made before.
+"""
 
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from dags.commands import backfill_command
+from dags.commands import backfill_command, day_of
 from dags.policy import HISTORY_POOL, OWNER, START, deadline, retry_policy
 
 FRAMES = ["1d", "1m", "5m", "15m", "1h"]
@@ -14,7 +19,8 @@ FRAMES = ["1d", "1m", "5m", "15m", "1h"]
 @dag(
     dag_id="backfill",
     description="History of the tracked symbols (or of those named) from the provider",
-    schedule="@once",
+    # At midnight, so that a run of Airflow's own backfill is named by its day. The first one comes with the first start.
+    schedule="0 0 * * *",
     start_date=START,
     catchup=False,
     max_active_runs=1,
@@ -35,6 +41,7 @@ FRAMES = ["1d", "1m", "5m", "15m", "1h"]
             description="Empty: all",
         ),
         "since": Param(None, type=["null", "string"], format="date", title="Since", description="Empty: where it ends"),
+        "until": Param(None, type=["null", "string"], format="date", title="Until", description="Empty: today"),
         "everything": Param(False, type="boolean", title="Also what is stored already"),
     },
 )
@@ -45,15 +52,21 @@ def backfill() -> None:
         execution_timeout=timedelta(hours=2),
         pool=HISTORY_POOL,
     )
-    def fetch_history(params: dict[str, Any] | None = None) -> dict[str, object]:
+    def fetch_history(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str, object]:
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from dags.history import without_history
         from dags.running import run
 
         chosen = params or {}
-        return run(
-            backfill_command(
-                chosen.get("symbols"), chosen.get("timeframes"), chosen.get("since"), bool(chosen.get("everything"))
-            )
-        )
+        symbols = chosen.get("symbols")
+        if str(dag_run.run_type) == "scheduled":
+            symbols = without_history()
+            if symbols == []:
+                raise AirflowSkipException("every tracked symbol has its history")
+        day = day_of(str(dag_run.run_type), dag_run.logical_date)
+        since, until = chosen.get("since") or day, chosen.get("until") or day
+        return run(backfill_command(symbols, chosen.get("timeframes"), since, bool(chosen.get("everything")), until))
 
     fetch_history()
 

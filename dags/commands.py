@@ -31,16 +31,23 @@ def backfill_command(
     timeframes: Sequence[str] | None = None,
     since: str | None = None,
     everything: bool = False,
+    until: str | None = None,
 ) -> list[str]:
-    """The history that is missing; all of it with `everything`, from a day (ISO 8601) with `since`."""
+    """The history that is missing; all of it with `everything`, from and up to a day (ISO 8601) with `since` and `until`."""
     return [
         *INGESTION,
         "backfill",
         *_listed("--symbols", symbols),
         *_listed("--timeframes", timeframes),
         *(["--since", since] if since else []),
+        *(["--until", until] if until else []),
         *(["--all"] if everything else []),
     ]
+
+
+def day_of(run_type: str, logical_date: datetime | None) -> str | None:
+    """The day that a run of `airflow backfill create` is for; None in any other run, whose date says nothing of history."""
+    return f"{logical_date:%Y-%m-%d}" if logical_date and run_type == "backfill" else None
 
 
 def ledger_command(deadline_s: int, symbols: Sequence[str] | None = None, everything: bool = False) -> list[str]:

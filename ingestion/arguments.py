@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     backfill = commands.add_parser("backfill", help="the history that the provider keeps, where it is missing")
     backfill.add_argument("--timeframes", type=listed, metavar="LIST", help="such as 1d,1m; all without it")
     backfill.add_argument("--since", type=date.fromisoformat, metavar="DATE", help="from this day on, stored or not")
+    backfill.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="up to this day")
     backfill.add_argument("--all", action="store_true", dest="everything", help="also what is stored already")
     ledger = commands.add_parser("ledger", help="why minutes are missing; fetches what can be repaired")
     ledger.add_argument("--all", action="store_true", dest="everything", help="also the sessions that are settled")

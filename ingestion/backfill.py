@@ -58,6 +58,8 @@ class Request:
     timeframes: list[str] | None = None
     since: date | None = None
     everything: bool = False
+    # The last day, of what would be asked for without it.
+    until: date | None = None
 
 
 def backfill(
@@ -108,7 +110,7 @@ def backfill(
     publisher.flush(FLUSH_S)
     for symbol, pieces in covered.items():
         ledger_tables.note_coverage(database, symbol, pieces)
-    if stopped is None and request.timeframes is None and request.since is None:
+    if stopped is None and not (request.timeframes or request.since or request.until):
         failed = {entry.partition(" ")[0] for entry in summary.failed}
         for instrument in known:
             if instrument.symbol not in failed:
@@ -156,7 +158,14 @@ def _series(
     summary.series += 1
     bars = 0
     plan = windows(
-        timeframe, provider.reach[timeframe], instrument.calendar, stored, now_ms(), request.everything, request.since
+        timeframe,
+        provider.reach[timeframe],
+        instrument.calendar,
+        stored,
+        now_ms(),
+        request.everything,
+        request.since,
+        request.until,
     )
     for start_ms, end_ms in plan:
         summary.requests += 1

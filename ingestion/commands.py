@@ -58,7 +58,7 @@ def run_poll(chosen: argparse.Namespace, configured: Settings) -> int:
 
 def run_backfill(chosen: argparse.Namespace, configured: Settings) -> int:
     database, publisher = seeded(configured), publisher_of(configured, "backfill")
-    request = backfill.Request(chosen.symbols, chosen.timeframes, chosen.since, chosen.everything)
+    request = backfill.Request(chosen.symbols, chosen.timeframes, chosen.since, chosen.everything, chosen.until)
     provider = provider_of(configured, keep=BACKFILL_KEEPS)
     result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, service.now_ms)
     return told(result.as_dict(), stopped)

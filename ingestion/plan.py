@@ -22,8 +22,9 @@ def windows(
     now_ms: int,
     everything: bool = False,
     since: date | None = None,
+    until: date | None = None,
 ) -> Iterator[Window]:
-    """(start, end) of the requests of a series, oldest first; None is as far as the provider goes.
+    """(start, end) of the requests of a series, oldest first; None is as far as the provider goes. `until` is the last day.
 
     Where history is stored, it begins with the first session of which there is nothing:
 
@@ -38,10 +39,19 @@ def windows(
     start_ms = session_on(calendar, first).open_ms // DAY_MS * DAY_MS - DAY_MS
     if reach.days_back is not None:
         start_ms = max(start_ms, now_ms - reach.days_back * DAY_MS)
-    while reach.days_a_request is not None and now_ms - start_ms > reach.days_a_request * DAY_MS:
+    end_ms = None if until is None else end_of(calendar, until, now_ms)
+    if end_ms is not None and end_ms <= start_ms:
+        return  # older than the provider reaches
+    while reach.days_a_request is not None and (end_ms or now_ms) - start_ms > reach.days_a_request * DAY_MS:
         yield start_ms, start_ms + reach.days_a_request * DAY_MS
         start_ms += reach.days_a_request * DAY_MS
-    yield start_ms, None
+    yield start_ms, end_ms
+
+
+def end_of(calendar: str, until: date, now_ms: int) -> int | None:
+    """The end of a day's session with a day to spare, as at the start; None where that has not come yet."""
+    end_ms = session_on(calendar, until).close_ms // DAY_MS * DAY_MS + 2 * DAY_MS
+    return end_ms if end_ms < now_ms else None
 
 
 def first_day(

@@ -3,7 +3,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dags.commands import actions_command, backfill_command, end_of_span, ledger_command, poll_command, replay_command
+from dags.commands import (
+    actions_command,
+    backfill_command,
+    day_of,
+    end_of_span,
+    ledger_command,
+    poll_command,
+    replay_command,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -39,16 +47,32 @@ def test_a_poller_ends_as_the_next_run_begins(now: str, until: str) -> None:
         ({"symbols": ["AAPL", "MSFT"]}, ["--symbols", "AAPL,MSFT"]),
         ({"timeframes": ["1d"], "everything": True}, ["--timeframes", "1d", "--all"]),
         ({"since": "2026-01-01"}, ["--since", "2026-01-01"]),
+        ({"since": "2026-01-01", "until": "2026-01-03"}, ["--since", "2026-01-01", "--until", "2026-01-03"]),
     ],
 )
 def test_a_backfill_has_an_option_for_each_parameter_that_is_given(arguments: dict, options: list[str]) -> None:
     assert backfill_command(**arguments)[3:] == ["backfill", *options]
 
 
+@pytest.mark.parametrize(
+    ("run_type", "day"),
+    [
+        ("backfill", "2026-11-20"),
+        # Their date is when they were due or triggered, and says nothing of history.
+        ("scheduled", None),
+        ("manual", None),
+    ],
+)
+def test_a_run_of_airflows_own_backfill_is_for_its_day(run_type: str, day: str | None) -> None:
+    assert day_of(run_type, datetime(2026, 11, 20, tzinfo=UTC)) == day
+    assert day_of(run_type, None) is None
+
+
 def test_the_command_line_is_one_that_ingestion_understands() -> None:
     from ingestion.__main__ import parser
 
-    parsed = parser().parse_args(backfill_command(["AAPL"], ["1d"], "2026-01-01", True)[3:])
+    parsed = parser().parse_args(backfill_command(["AAPL"], ["1d"], "2026-01-01", True, "2026-01-03")[3:])
+    assert parsed.until.day == 3
     assert (parsed.symbols, parsed.timeframes, parsed.since.year, parsed.everything) == (["AAPL"], ["1d"], 2026, True)
     parsed = parser().parse_args(poll_command(40)[3:])
     assert (parsed.deadline, parsed.until, parsed.symbols) == (40, None, None)

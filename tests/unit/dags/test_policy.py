@@ -1,9 +1,10 @@
 """The rules that every DAG of the platform keeps."""
 
+import ast
 import json
 import tempfile
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,58 @@ def test_a_poller_ends_by_itself_before_it_is_ended_and_as_the_next_run_is_due(b
 
 
 def test_a_backfill_can_be_asked_for_symbols_and_timeframes(bag: Any) -> None:
-    assert set(bag.dags["backfill"].params) == {"symbols", "timeframes", "since", "everything"}
+    assert set(bag.dags["backfill"].params) == {"symbols", "timeframes", "since", "until", "everything"}
+
+
+def test_airflows_own_backfill_makes_a_run_for_each_day_and_takes_parameters(bag: Any) -> None:
+    from airflow.models.backfill import InvalidBackfillConf, _get_info_list, _validate_backfill_params
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags["backfill"]))
+    assert dag.timetable.periodic, "Airflow refuses to backfill what has no period"
+    first, last = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
+    runs = _get_info_list(from_date=first, to_date=last, reverse=False, dag=dag)
+    assert [one.logical_date for one in runs] == [first, first + timedelta(days=1), last]
+    _validate_backfill_params(dag, False, first, last, None, {"symbols": ["AAPL"], "timeframes": ["1d"]})
+    with pytest.raises(InvalidBackfillConf, match="7m"):
+        _validate_backfill_params(dag, False, first, last, None, {"timeframes": ["7m"]})
+
+
+def test_parameters_are_typed_and_have_titles_for_the_form_in_the_ui(bag: Any) -> None:
+    for dag in bag.dags.values():
+        # Raises where a default is not valid.
+        dag.params.validate()
+        for name in dag.params:
+            schema = dag.params.get_param(name).schema
+            assert schema.get("type"), f"{dag.dag_id}.{name}"
+            assert schema.get("title"), f"{dag.dag_id}.{name}"
+
+
+def test_a_dag_file_imports_airflow_and_what_all_dags_share_and_nothing_else() -> None:
+    """What it imports is paid each time it is parsed; the work's own imports stand in the tasks."""
+    shared = {"dags.policy", "dags.commands", "datetime", "typing", "collections.abc", "airflow.sdk"}
+    for path in sorted(DAGS.glob("*.py")):
+        tree = ast.parse(path.read_text())
+        if not any(isinstance(node, ast.FunctionDef) and is_dag(node) for node in tree.body):
+            continue
+        imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+        imported |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+        assert imported <= shared, path.name
+        # Besides names of constants, only the DAG's own function is called.
+        calls = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+        assert [ast.unparse(call) for call in calls] == [f"{path.stem}()"], path.name
+
+
+def is_dag(function: ast.FunctionDef) -> bool:
+    return any(ast.unparse(decorator).startswith("dag(") for decorator in function.decorator_list)
+
+
+def test_each_task_gives_back_what_it_did_or_raises(bag: Any) -> None:
+    """Airflow logs and keeps what a task returns: the numbers of its work."""
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            returned = task.python_callable.__annotations__["return"]
+            assert "dict[str, object]" in str(returned), f"{dag.dag_id}.{task.task_id}"
 
 
 def test_all_files_parse_within_a_second(bag: Any) -> None:

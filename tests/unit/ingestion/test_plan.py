@@ -75,3 +75,29 @@ def test_everything_asks_again_for_what_is_stored(now_ms: int) -> None:
 def test_since_names_the_first_day_as_far_as_the_provider_reaches(now_ms: int, at: At) -> None:
     assert list(windows("1d", DAYS, "XNYS", [], now_ms, since=date(2025, 11, 20))) == [(at("2025-11-19T00:00"), None)]
     assert next(iter(windows("1m", MINUTES, "XNYS", [], now_ms, since=date(2024, 1, 2))))[0] == now_ms - 29 * DAY_MS
+
+
+def test_until_names_the_last_day_and_a_range_is_asked_for_alone(now_ms: int, at: At) -> None:
+    day = date(2025, 11, 12)
+    assert list(windows("1m", MINUTES, "XNYS", [], now_ms, since=day, until=day)) == [
+        (at("2025-11-11T00:00"), at("2025-11-14T00:00"))
+    ]
+    made = list(windows("1m", MINUTES, "XNYS", [], now_ms, since=date(2025, 11, 3), until=day))
+    assert made[0][0] == at("2025-11-02T00:00")
+    assert made[-1][1] == at("2025-11-14T00:00")
+    assert all(this[1] == following[0] for this, following in pairwise(made))
+    assert list(windows("1d", DAYS, "XNYS", [], now_ms, since=day, until=day)) == [
+        (at("2025-11-11T00:00"), at("2025-11-14T00:00"))
+    ]
+
+
+def test_a_range_that_the_provider_has_no_more_is_not_asked_for(now_ms: int) -> None:
+    day = date(2025, 9, 2)
+    assert list(windows("1m", MINUTES, "XNYS", [], now_ms, since=day, until=day)) == []
+
+
+def test_a_last_day_that_is_not_over_leaves_the_end_open(now_ms: int) -> None:
+    assert (
+        list(windows("1m", MINUTES, "XNYS", [], now_ms, since=date(2025, 11, 21), until=date(2025, 11, 24)))[-1][1]
+        is None
+    )
