@@ -60,11 +60,11 @@ def backfill() -> None:
 
         chosen = params or {}
         symbols = chosen.get("symbols")
-        if str(dag_run.run_type) == "scheduled":
+        if dag_run.run_type == "scheduled":
             symbols = without_history()
             if symbols == []:
                 raise AirflowSkipException("every tracked symbol has its history")
-        day = day_of(str(dag_run.run_type), dag_run.logical_date)
+        day = day_of(dag_run.run_type, dag_run.logical_date)
         since, until = chosen.get("since") or day, chosen.get("until") or day
         return run(backfill_command(symbols, chosen.get("timeframes"), since, bool(chosen.get("everything")), until))
 

@@ -64,7 +64,10 @@ def test_a_backfill_has_an_option_for_each_parameter_that_is_given(arguments: di
     ],
 )
 def test_a_run_of_airflows_own_backfill_is_for_its_day(run_type: str, day: str | None) -> None:
-    assert day_of(run_type, datetime(2026, 11, 20, tzinfo=UTC)) == day
+    from airflow.sdk.api.datamodels._generated import DagRunType
+
+    # As a task is given it: an enumeration whose words are not its values.
+    assert day_of(DagRunType(run_type), datetime(2026, 11, 20, tzinfo=UTC)) == day
     assert day_of(run_type, None) is None
 
 
