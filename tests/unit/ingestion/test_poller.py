@@ -1,12 +1,18 @@
 """A poll a minute: when, for how long, and what is told of it."""
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
+from ingestion.budget import Budget
 from ingestion.errors import BrokerAway, ProviderError, Throttled
+from ingestion.instruments import Instrument
 from ingestion.poll import Summary
+from ingestion.poll_plan import Asked, pace_of, plan
 from ingestion.poller import next_s, run
+from market.contracts import PROVIDER_SETTLE_MS
 
 pytestmark = pytest.mark.unit
 
@@ -93,3 +99,59 @@ def test_after_a_suspend_the_run_ends_with_its_next_poll() -> None:
     minutes.sleep = lambda _: setattr(minutes, "at_s", NOON_S + 7_200)  # type: ignore[method-assign]
     total, _ = run(minutes.once, NOON_S + 900, minutes.now, minutes.sleep)
     assert total.polls == 2
+
+
+@dataclass
+class Hour:
+    """Polls as plan and budget have them, of a provider that answers in 0.3 s. `minutes_s`: when symbols were asked for minutes."""
+
+    clock: Minutes
+    budget: Budget
+    instruments: list[Instrument]
+    asked: dict[str, Asked] = field(default_factory=dict)
+    minutes_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def once(self) -> tuple[Summary, ProviderError | None]:
+        began_s, requests = self.clock.at_s, 0
+        pace = pace_of(self.instruments, self.budget.per_minute, int(began_s * 1000))
+        for work in plan(self.instruments, self.asked, pace, int(began_s * 1000)):
+            if self.clock.at_s - began_s > 40:
+                break
+            self.budget.take()
+            self.clock.sleep(0.3)
+            requests += 1
+            symbol, now_ms = work.instrument.symbol, int(self.clock.at_s * 1000)
+            last = self.asked.get(symbol, Asked())
+            if work.timeframe == "1m":
+                self.asked[symbol] = replace(last, minutes_ms=now_ms)
+                self.minutes_s[symbol].append(self.clock.at_s)
+            else:
+                self.asked[symbol] = replace(last, day_ms=now_ms)
+        return Summary(requests=requests), None
+
+
+@pytest.mark.parametrize(("symbols", "within_minutes"), [(5, 3), (50, 3), (500, 12)])
+def test_each_minute_of_each_symbol_is_confirmed_in_time_within_the_default_budget(
+    tmp_path: Path, symbols: int, within_minutes: int
+) -> None:
+    clock = Minutes(NOON_S)
+    budget = Budget(tmp_path / "requests.json", 60, keep=5, now_s=clock.now, sleep=clock.sleep)
+    instruments = [
+        Instrument(f"S{number}", "S", "EQUITY", "SIM", "24/7", "UTC", "USD", 2, True) for number in range(symbols)
+    ]
+    hour = Hour(clock, budget, instruments)
+    # Five runs of a quarter of an hour, one after the other.
+    total = 0
+    for quarter in range(1, 6):
+        done, _ = run(hour.once, NOON_S + quarter * 900, clock.now, clock.sleep)
+        total += done.requests
+        clock.at_s = max(clock.at_s, NOON_S + quarter * 900 + 8)
+    assert total <= 60 + (clock.at_s - NOON_S)  # a full bucket, and one request a second
+    latest_s = 0.0
+    # In its first quarter of an hour it asks for everybody's days, too.
+    for minute in range(20, 60):
+        settled_s = NOON_S + minute * 60 + PROVIDER_SETTLE_MS / 1000
+        for asked_s in hour.minutes_s.values():
+            confirmed_s = next(at_s for at_s in asked_s if at_s >= settled_s)
+            latest_s = max(latest_s, confirmed_s - (NOON_S + minute * 60))
+    assert latest_s <= within_minutes * 60
