@@ -2,6 +2,7 @@
 
 import json
 import signal
+from datetime import UTC, datetime
 
 import pytest
 
@@ -71,6 +72,14 @@ def test_a_poll_sends_todays_minutes_and_the_newest_days(ingestion: Ingestion) -
     assert {(bar.symbol, bar.timeframe) for bar in partial} == {(s, f) for s in ("AAPL", "MSFT") for f in ("1m", "1d")}
     assert len(partial) <= 6
     assert ingestion.sql("SELECT state FROM v1.service_status WHERE name = 'poll'") == [("ok",)]
+
+
+def test_a_poller_polls_at_once_and_tells_what_its_polls_did_together(ingestion: Ingestion) -> None:
+    exit_code, total, log = ingestion.command("poll", "--until", datetime.now(UTC).isoformat())
+    assert exit_code == 0, log
+    assert (total["polls"], total["refused"], total["symbols"], total["requests"]) == (1, 0, 2, 4)
+    assert total["bars"] == len(ingestion.events(Bar))
+    assert [json.loads(line)["requests"] for line in log.splitlines() if '"polled"' in line] == [4]
 
 
 def test_a_backfill_writes_each_series_oldest_first_with_splits_undone(ingestion: Ingestion) -> None:
