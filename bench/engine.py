@@ -96,7 +96,7 @@ class Engine:
         began = time.process_time()
         partials = self._scan(values)
         scanned_at = time.process_time()
-        scanned = read_scan(partials, self.book.instruments)
+        scanned = read_scan(partials, self.book.instruments, SOURCE)
         changes = self.book.apply(scanned.batch)
         folded_at, served_s = time.process_time(), self._served_s()
         timing = Timing()
@@ -152,5 +152,5 @@ class Engine:
         for number, name in enumerate(self.book.instruments):
             tick = Tick(source=SOURCE, symbol=name, event_ms=T0_MS, fetched_ms=T0_MS, price=100.0, day_volume=1)
             values[number % PARTITIONS].append(tick.encode())
-        self.book.apply(read_scan(self._scan(values), self.book.instruments).batch)
+        self.book.apply(read_scan(self._scan(values), self.book.instruments, SOURCE).batch)
         self.book.published()

@@ -130,7 +130,7 @@ def main() -> None:
         clock.append(time.process_time())
         if options.profile and number > options.batches // 2:
             profile.enable()
-        scanned = read_scan(pa.Table.from_batches(tasks, PARTIALS), instruments)
+        scanned = read_scan(pa.Table.from_batches(tasks, PARTIALS), instruments, SOURCE)
         clock.append(time.process_time())
         changes = book.apply(scanned.batch)
         clock.append(time.process_time())

@@ -71,7 +71,7 @@ def main() -> None:
             tasks: list[pa.RecordBatch] = []
             for partition, mine in enumerate(values):
                 tasks += list(scan(iter([arrow(mine, partition)])))
-            scanned = read_scan(pa.Table.from_batches(tasks, PARTIALS), book.instruments)
+            scanned = read_scan(pa.Table.from_batches(tasks, PARTIALS), book.instruments, SOURCE)
             changes = book.apply(scanned.batch)
             if number == 0:  # all of the history gets its indicators: not a batch as others are
                 book.published()

@@ -1,8 +1,10 @@
 """A batch as it comes to the driver, in the fold's terms: partial rows placed in the sessions of their calendars."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from market.bars import NONE, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
 from market.batches import Batch, Instrument, Layer, layered
 from market.calendars import session_of, session_on, sessions_of
+from market.contracts import Bar
+from market.errors import Reason
 from market.frames import bucket, to_days
 from market.latest import LATEST, Prices
 from market.series import SeriesKey
@@ -52,8 +56,8 @@ class Scanned:
     actions: list[dict[str, object]] = field(default_factory=list)
 
 
-def read_scan(partials: pa.Table, instruments: dict[str, Instrument]) -> Scanned:
-    """The driver's view of the partials that the executors sent."""
+def read_scan(partials: pa.Table, instruments: dict[str, Instrument], source: str) -> Scanned:
+    """The driver's view of the partials that the executors sent, all of records of `source`."""
     scanned = Scanned(Batch())
     kinds = partials["row"]
     for row in partials.filter(pc.equal(kinds, "range")).to_pylist():
@@ -71,7 +75,9 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument]) -> Scanned
         known = scanned.batch.clocks.get(row["partition"], (0, 0))
         scanned.batch.clocks[row["partition"]] = max(known, (row["ts"], row["since_ms"]))
     _read_ticks(partials.filter(pc.equal(kinds, "tick")), instruments, scanned.batch)
-    _read_bars(partials.filter(pc.equal(kinds, "bar")), instruments, scanned.batch)
+    bars = partials.filter(pc.equal(kinds, "bar"))
+    refused = _read_bars(bars, instruments, scanned.batch)
+    scanned.rejects += [_outside_of_hours(row, source) for row in bars.filter(pa.array(refused)).to_pylist()]
     return scanned
 
 
@@ -137,9 +143,11 @@ def note_partitions(symbols: Codes, rows: Rows, batch: Batch) -> None:
         batch.partitions[symbols.names[code]] = partition
 
 
-def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch) -> None:
+def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch) -> NDArray[np.bool_]:
+    """Gives which rows are none: of a frame longer than a minute, and outside of their session's hours."""
+    refused = np.zeros(table.num_rows, bool)
     if not table.num_rows:
-        return
+        return refused
     symbols, frames, dates = coded(table, "symbol"), coded(table, "timeframe"), coded(table, "session_date")
     rows = filled(table)
     rows["volume"] = table["volume"].fill_null(np.nan).to_numpy()
@@ -156,24 +164,50 @@ def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch
                 rows[chosen] = placed
     complete = rows["origin"] == PROVIDER_COMPLETE
     rows["event_ms"] = np.where(complete, rows["end"], np.minimum(rows["end"], rows["received_ms"]))
-    batch.provider = list(by_hours(symbols, frames, table, rows, is_inside))
+    refused = ~is_inside & np.array([name != "1m" for name in frames.names])[frames.of]
+    kept = np.flatnonzero(~refused)
+    symbols, frames, rows = symbols.where(kept), frames.where(kept), rows[kept]
+    batch.provider = list(by_hours(symbols, frames, table.take(pa.array(kept)), rows, is_inside[kept]))
     note_partitions(symbols, rows, batch)
+    return refused
+
+
+def _outside_of_hours(row: dict[str, Any], source: str) -> dict[str, object]:
+    """The dead letter of a bar that only the calendar refuses. Its bytes are made anew: the same record, if not the same spaces."""
+    names = ("symbol", "timeframe", "open", "high", "low", "close", "volume", "session", "session_date", "is_complete")
+    record = Bar(
+        source=source, event_ms=row["ts"], fetched_ms=row["received_ms"], **{name: row[name] for name in names}
+    )
+    payload = record.encode()
+    place = {name: row[name] for name in ("topic", "partition", "first_offset", "symbol", "received_ms")}
+    return place | {
+        "stage": "stream",
+        "reason": Reason.MISALIGNED.value,
+        "detail": f"a bar of {record.timeframe} outside of its session's hours: only minutes are kept there",
+        "payload": payload,
+        "content_hash": hashlib.sha256(payload).hexdigest(),
+    }
 
 
 def _place_bars(rows: Rows, dates: Codes, calendar: str, frame: Timeframe) -> NDArray[np.bool_]:
-    """Start, end and session of provider rows, by the date that the provider gave them; which lie inside their session."""
-    used, which = np.unique(dates.of, return_inverse=True)
-    days = [session_on(calendar, date.fromisoformat(dates.names[code])) for code in used.tolist()]
+    """Start, end and session of provider rows, and which lie inside their session.
+
+    A day, a week or a month is placed by the date that the provider gave it. Within a day the calendar alone decides, as it does
+    for ticks: whatever date came with it, a minute is either regular or extended, and never both.
+    """
     if not frame.is_intraday:
+        used, which = np.unique(dates.of, return_inverse=True)
+        days = [session_on(calendar, date.fromisoformat(dates.names[code])) for code in used.tolist()]
         spans = [bucket(frame.name, day.open_ms, day, calendar) for day in days]
         rows["ts"] = np.array([start for start, _, _ in spans])[which]
         rows["end"] = np.array([end for _, end, _ in spans])[which]
-        days = [first for _, _, first in spans]
-    rows["session_date"] = np.array([to_days(day.session_date) for day in days])[which]
-    rows["session_open"] = np.array([day.open_ms for day in days])[which]
-    if not frame.is_intraday:
+        rows["session_date"] = np.array([to_days(first.session_date) for _, _, first in spans])[which]
+        rows["session_open"] = np.array([first.open_ms for _, _, first in spans])[which]
         return np.ones(len(rows), bool)
-    opens, closes = rows["session_open"], np.array([day.close_ms for day in days])[which]
+    placed = sessions_of(calendar, rows["ts"])
+    opens, closes = placed.open_ms, placed.close_ms
+    rows["session_date"] = placed.session_date.astype("datetime64[D]").astype(np.int64)
+    rows["session_open"] = opens
     is_inside: NDArray[np.bool_] = (rows["ts"] >= opens) & (rows["ts"] < closes)
     starts = opens + (rows["ts"] - opens) // frame.length_ms * frame.length_ms
     # What does not begin where a bar begins is no complete bar, whatever its producer says.

@@ -163,7 +163,7 @@ class Driver:
             self.steps.end("scan")
             if pc.any(pc.equal(partials["row"], "below")).as_py():
                 raise ledger.LedgerMoved("the batch has records below the ledger: the log is not what it was")
-            scanned = read_scan(partials, self.book.instruments)
+            scanned = read_scan(partials, self.book.instruments, self.settings.source)
             self.steps.end("read")
             unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}
             if not unknown or not self._meet(unknown):

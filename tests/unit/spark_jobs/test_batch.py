@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL
 from market.batches import Batch, Layer
 from market.calendars import session_on
-from market.contracts import Bar, Clock, Record, Tick
+from market.contracts import Bar, Clock, Record, Tick, decode
 from market.frames import bucket
 from market.series import SeriesKey
 from spark_jobs import partials
@@ -22,6 +22,7 @@ from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import EVENTS, HISTORY, Scan
 from tests.unit.market.test_book import Log, logs
 from tests.unit.market.worlds import (
+    FRIDAY,
     INSTRUMENTS,
     MONDAY,
     PARTITIONS,
@@ -72,7 +73,7 @@ def read(records: list[tuple[int, Record]], topic: int = EVENTS) -> Scanned:
     for partition in sorted({partition for partition, _ in records}):
         values = [record.encode() for place, record in records if place == partition]
         tasks += list(Scan({}, SOURCE, Known.of(list(INSTRUMENTS)))(iter([arrow_batch(values, 0, topic, partition)])))
-    return read_scan(pa.Table.from_batches(tasks, PARTIALS), INSTRUMENTS)
+    return read_scan(pa.Table.from_batches(tasks, PARTIALS), INSTRUMENTS, SOURCE)
 
 
 # Lineage apart, which plain Python does not make.
@@ -156,6 +157,53 @@ def test_a_minute_is_kept_in_one_session(session: str, offset_ms: int, kept_in: 
     assert [key.session for key in by_series(batch.provider)] == ([kept_in] if kept_in else [])
     for [rows] in by_series(batch.provider).values():
         assert (rows["end"] - rows["ts"]).tolist() == [MINUTE_MS]
+
+
+def bar_of(timeframe: str, ts: int, day: date, session: str = "regular", volume: float | None = 1.0) -> tuple[int, Bar]:
+    return 0, Bar(
+        source=SOURCE, event_ms=ts, fetched_ms=NEW_YORK_OPEN + 72 * HOUR_MS, symbol="AAPL", timeframe=timeframe, open=1.0,
+        high=1.0, low=1.0, close=1.0, volume=volume, session=session, session_date=day.isoformat(), is_complete=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("timeframe", ["1m", "1h"])
+def test_a_bar_within_the_day_is_placed_by_the_calendar_whatever_date_came_with_it(timeframe: str) -> None:
+    """Told once of Monday and once of Friday it is one bar: the table has one place for it, and no batch may bring two."""
+    records = [bar_of(timeframe, NEW_YORK_OPEN, day) for day in (MONDAY, FRIDAY)]
+    places = by_series(read(records, HISTORY).batch.provider)
+    assert list(places) == [SeriesKey("AAPL", timeframe, "regular")]
+    for rows in places["AAPL", timeframe, "regular"]:
+        assert rows["session_date"].tolist() == [(MONDAY - date(1970, 1, 1)).days]
+
+
+def test_ticks_and_bars_agree_on_the_session_of_every_minute_of_a_weekend() -> None:
+    """From Friday's pre-market to Tuesday's close, over a change of the clocks: what is regular of one is regular of the other."""
+    minutes = range(NEW_YORK_OPEN - 80 * HOUR_MS, NEW_YORK_OPEN + 34 * HOUR_MS, 13 * MINUTE_MS)
+    ticks = read([record_of(TickEvent("AAPL", ms, 10.0)) for ms in minutes]).batch.ticks
+    told = read([bar_of("1m", ms, MONDAY) for ms in minutes], HISTORY).batch.provider
+
+    def places(layers: list[Layer]) -> dict[SeriesKey, list[tuple[int, int]]]:
+        return {key: rows[0][["ts", "session_date"]].tolist() for key, rows in by_series(layers).items()}
+
+    assert places(ticks) == places(told)
+    assert {key.session for key in places(ticks)} == {"regular", "ext"}
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "ts", "session"),
+    [
+        ("5m", NEW_YORK_OPEN - HOUR_MS, "ext"),
+        ("1h", NEW_YORK_OPEN + 390 * MINUTE_MS, "regular"),  # a row at the close, as Yahoo sometimes has it
+    ],
+)
+def test_a_longer_bar_outside_of_its_sessions_hours_is_a_dead_letter(timeframe: str, ts: int, session: str) -> None:
+    wrong = bar_of(timeframe, ts, MONDAY, session, volume=None)
+    scanned = read([bar_of(timeframe, NEW_YORK_OPEN, MONDAY), wrong], HISTORY)
+    assert list(by_series(scanned.batch.provider)) == [SeriesKey("AAPL", timeframe, "regular")]
+    [letter] = scanned.rejects
+    assert (letter["reason"], letter["stage"], letter["first_offset"]) == ("misaligned", "stream", 1)
+    assert decode(letter["payload"]) == wrong[1]
+    assert [part.last for part in scanned.ranges] == [1], "the offset is passed"
 
 
 PLACES = [
