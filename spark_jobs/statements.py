@@ -71,10 +71,19 @@ ADD_DEAD_LETTERS = """
     RETURNING symbol"""
 DEAD_LETTER_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(to_timestamp(%s / 1000.0), now()))"
 
+# What was told last counts, of two words at once the greater value (market.actions.Told): no matter in which order they come.
+# `updated_at` is since when a reader sees this value: the same word told again does not move it.
 UPSERT_ACTIONS = """
     INSERT INTO core.corporate_actions AS a (symbol, ex_date, action, value, source, received_at)
     VALUES %s
     ON CONFLICT (symbol, ex_date, action) DO UPDATE SET value = excluded.value, received_at = excluded.received_at,
-        updated_at = now()
-    WHERE a.value <> excluded.value"""
-ACTION_ROW = "(%s, %s, %s, %s, %s, to_timestamp(%s / 1000.0))"
+        updated_at = CASE WHEN a.value = excluded.value THEN a.updated_at ELSE now() END
+    WHERE (excluded.received_at, excluded.value) > (a.received_at, a.value)"""
+# The rows as they stand are the ones that the batch replaces; run before the actions are written.
+KEEP_ACTION_REVISIONS = """
+    INSERT INTO core.corporate_action_revisions (symbol, ex_date, action, value, source, received_at, updated_at)
+    SELECT a.symbol, a.ex_date, a.action, a.value, a.source, a.received_at, a.updated_at
+    FROM core.corporate_actions a
+    JOIN (VALUES %s) AS n (symbol, ex_date, action, value, source, received_at) USING (symbol, ex_date, action)
+    WHERE n.value <> a.value AND (n.received_at, n.value) > (a.received_at, a.value)"""
+ACTION_ROW = "(%s, %s::date, %s, %s::float8, %s, to_timestamp(%s / 1000.0))"

@@ -95,9 +95,10 @@ class Writer:
 
     def _write_actions(self, cursor: Cursor, actions: list[dict[str, Any]]) -> None:
         newest = {}
-        for row in sorted(actions, key=lambda row: row["received_ms"]):
+        for row in sorted(actions, key=lambda row: (row["received_ms"], row["close"])):
             newest[row["symbol"], row["ex_date"], row["action"]] = (row["close"], self.source, row["received_ms"])
         rows = [(*key, *values) for key, values in newest.items()]
+        insert(cursor, statements.KEEP_ACTION_REVISIONS, rows, statements.ACTION_ROW)
         insert(cursor, statements.UPSERT_ACTIONS, rows, statements.ACTION_ROW)
 
     def _write_quality(self, cursor: Cursor, changes: Changes, refused: Counter[str], today: int) -> None:
