@@ -10,7 +10,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -179,6 +179,17 @@ def parse(text: str) -> Choices:
                     raise BadChoice(f'["{timeframe}"] {kind} {choice.params}: stands there twice')
                 found.add(choice)
     return Choices(tuple(sorted(found, key=_order)))
+
+
+def stored(rows: Iterable[tuple[str, str, str]]) -> Choices:
+    """The choices of rows (timeframe, kind, params) of the database; a kind that this code does not know is left out."""
+    found = [choice_of(*row) for row in rows if row[0] in TIMEFRAMES and row[1] in KINDS]
+    return Choices(tuple(sorted(found, key=_order)))
+
+
+def choice_of(timeframe: str, kind: str, params: str) -> Choice:
+    """A choice as the database names it."""
+    return Choice(timeframe, kind, tuple(map(float, params.split(","))))
 
 
 def _order(choice: Choice) -> tuple[int, int, tuple[float, ...]]:

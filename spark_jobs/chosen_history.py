@@ -5,6 +5,7 @@ that is interrupted leaves there what it was at, and the next one does that agai
 """
 
 from collections.abc import Callable
+from itertools import starmap
 
 import numpy as np
 import structlog
@@ -14,7 +15,7 @@ from psycopg2.extras import execute_values
 from market import recompute
 from market.batches import BarChanges
 from market.book import Book
-from market.choices import Choice
+from market.choices import choice_of
 from market.chosen import code_version
 from market.memory import Memory
 from market.series import SeriesKey
@@ -71,7 +72,7 @@ def _remove(connection: Connection, keys: list[Key]) -> None:
     """Deletes all rows of choices, symbol by symbol, and then the choices."""
     if not keys:
         return
-    names = [(choice.timeframe, name, choice.params) for choice in map(_choice, keys) for name in choice.names]
+    names = [(choice.timeframe, name, choice.params) for choice in starmap(choice_of, keys) for name in choice.names]
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT symbol FROM core.instruments ORDER BY symbol")
         symbols = [symbol for (symbol,) in cursor.fetchall()]
@@ -89,11 +90,6 @@ def _remove(connection: Connection, keys: list[Key]) -> None:
                WHERE c.timeframe = g.timeframe AND c.kind = g.kind AND c.params = g.params""",
             keys,
         )
-
-
-def _choice(key: Key) -> Choice:
-    timeframe, kind, params = key
-    return Choice(timeframe, kind, tuple(map(float, params.split(","))))
 
 
 def _compute(connection: Connection, book: Book, writer: Writer, numbers: list[int]) -> int:
