@@ -10,6 +10,7 @@ from cachetools import TTLCache
 from psycopg2.extensions import cursor
 
 from dashboard import formats, queries
+from dashboard.adjustment import DEFAULT_ADJUSTMENT, Adjustment
 from dashboard.database import Database
 from dashboard.queries import Instrument, Latest, Quality, Row, Service, Session, Watched
 
@@ -27,6 +28,7 @@ class Request:
     timeframe: str
     bars: int = BARS
     since_ms: int | None = None
+    adjustment: Adjustment = DEFAULT_ADJUSTMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Snapshot:
     now: datetime
     symbol: str
     timeframe: str
+    adjustment: Adjustment = DEFAULT_ADJUSTMENT
     instruments: list[Instrument] = field(default_factory=list)
     timeframes: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
@@ -89,6 +92,7 @@ class DatabaseFeed:
             now=queries.clock(cur),
             symbol=symbol,
             timeframe=timeframe,
+            adjustment=request.adjustment,
             instruments=instruments,
             timeframes=self._timeframes(cur, symbol),
             rows=queries.bars(
@@ -97,6 +101,7 @@ class DatabaseFeed:
                 timeframe,
                 request.bars,
                 queries.BEGINNING if request.since_ms is None else formats.instant(request.since_ms),
+                request.adjustment,
             ),
             is_whole=request.since_ms is None,
             latest=queries.latest(cur, symbol),

@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dashboard import panes, ticks
+from dashboard.adjustment import Adjustment
 from dashboard.queries import Row
 from dashboard.style import AVERAGES, Style
 
@@ -35,7 +36,7 @@ def columns(rows: list[Row], first_x: int, style: Style, previous: Row | None = 
     fine = style.digits + 2
     out: dict[str, list[Any]] = {PLACES: xs}
     for name in ("open", "high", "low", "close"):
-        out[f"data.0.{name}"] = [round(getattr(row, name), style.digits) for row in rows]
+        out[f"data.0.{name}"] = [_price(getattr(row, name), style) for row in rows]
     for trace, length in zip((2, 3, 4, 5), AVERAGES, strict=True):
         out[f"data.{trace}.y"] = [_rounded(getattr(row, f"sma_{length}"), fine) for row in rows]
     out["data.6.y"] = [row.volume for row in rows]
@@ -64,7 +65,7 @@ def live(rows: list[Row], first_x: int, style: Style) -> dict[str, Any]:
     forming = [] if last.is_closed else [last]
     out: dict[str, Any] = {"data.1.x": [x] * len(forming)}
     for name in ("open", "high", "low", "close"):
-        out[f"data.1.{name}"] = [round(getattr(row, name), style.digits) for row in forming]
+        out[f"data.1.{name}"] = [_price(getattr(row, name), style) for row in forming]
     colour = colours.up if is_up else colours.down
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": last.close, "y1": last.close}
     band = {"type": "rect", "xref": "x", "x0": x - 0.5, "x1": x + 0.5, "yref": "paper", "y0": 0, "y1": 1}
@@ -218,6 +219,11 @@ def _shade(row: Row, earlier: Row | None) -> int:
     value = row.macd_histogram or 0.0
     grows = earlier is None or earlier.macd_histogram is None or value >= earlier.macd_histogram
     return (2 if value >= 0 else 0) + int(grows)
+
+
+def _price(value: float, style: Style) -> float:
+    """As precise as it is printed; the cents of a price that many splits have made small are fractions of one."""
+    return round(value, style.digits if value >= 1 or style.adjustment is Adjustment.RAW else style.digits + 2)
 
 
 def _trace(kind: str, **properties: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dashboard.notices import Level, Notice, notices
 from dashboard.palette import palette
 from dashboard.quote import quote, tab_title
 from dashboard.rail import rail
+from dashboard.reading import View
 from dashboard.style import Style
 from dashboard.wire import Series, Wire
 
@@ -24,21 +25,21 @@ def show(feed: Feed, refresh_s: float) -> None:
     """The controls once, and below them all that lives."""
     components.styles()
     st.session_state.setdefault("tab", uuid.uuid4().hex[:8])
-    symbol, timeframe, averages = choices(feed)
-    st.fragment(_refresh, run_every=refresh_s)(feed, symbol, timeframe, averages)
+    view, averages = choices(feed)
+    st.fragment(_refresh, run_every=refresh_s)(feed, view, averages)
 
 
-def _refresh(feed: Feed, symbol: str, timeframe: str, averages: tuple[int, ...]) -> None:
+def _refresh(feed: Feed, view: View, averages: tuple[int, ...]) -> None:
     """One refresh. When the database does not answer, what was last seen stays, under a sentence that says so."""
     state = st.session_state
     said = st.container(key="notices")
-    series = reading.series(state, symbol, timeframe)
+    series = reading.series(state, view)
     answer: Snapshot | DatabaseProblem
     try:
-        answer = reading.read(state, feed, series, symbol, timeframe, components.chart_state("chart").get("want"))
+        answer = reading.read(state, feed, series, view, components.chart_state("chart").get("want"))
     except DatabaseProblem as problem:
         answer = problem
-    snapshot = answer if isinstance(answer, Snapshot) else reading.last_of(state, symbol, timeframe)
+    snapshot = answer if isinstance(answer, Snapshot) else reading.last_of(state, view)
     if (isinstance(answer, Snapshot) and is_outdated(answer)) or state.pop("symbol_opened", False):
         st.rerun()
     with said:
@@ -78,6 +79,7 @@ def _chart(snapshot: Snapshot, series: Series, averages: tuple[int, ...]) -> Non
         digits=instrument.price_precision,
         has_volume=instrument.has_volume,
         source=instrument.source,
+        adjustment=snapshot.adjustment,
         averages=averages,
         palette=palette(st.context.theme.type),
     )

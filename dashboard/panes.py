@@ -54,7 +54,7 @@ def readouts(style: Style) -> list[dict[str, object]]:
         {"name": "hist", "column": "data.8.y", "format": digits + 2, "color": colours.muted},
     ]
     lines: dict[str, tuple[str, list[dict[str, object]]]] = {
-        PRICE: (f"{style.symbol} {style.timeframe}", [*bar, *change, *averages]),
+        PRICE: (f"{style.symbol} {style.timeframe} {style.adjustment.words}", [*bar, *change, *averages]),
         VOLUME: ("Volume", volume),
         RSI: ("RSI 14", rsi),
         MACD: ("MACD 12 26 9", macd),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor
 
+from dashboard.adjustment import DEFAULT_ADJUSTMENT, Adjustment
 from market.timeframes import TIMEFRAMES
 
 SPARK_TIMEFRAME = "5m"
@@ -121,21 +122,51 @@ SELECT frame FROM unnest(%(frames)s::text[]) AS frame
 WHERE EXISTS (SELECT 1 FROM v1.bars b WHERE b.symbol = %(symbol)s AND b.timeframe = frame)
 """
 
+# What a bar's prices are multiplied with. Its indicators are of its own shares, as if no split had been, and go along with it.
+SCALES = {
+    Adjustment.RAW: "1.0::float8",
+    Adjustment.SPLIT: "1 / split_ratio",
+    Adjustment.TOTAL_RETURN: "dividend_factor / split_ratio",
+}
+_OHLCV = {
+    Adjustment.RAW: ("open", "high", "low", "close", "volume"),
+    Adjustment.SPLIT: ("split_open", "split_high", "split_low", "split_close", "split_volume"),
+    Adjustment.TOTAL_RETURN: (
+        "total_return_open",
+        "total_return_high",
+        "total_return_low",
+        "total_return_close",
+        "split_volume",
+    ),
+}
+
 # The bars are picked first; the indicators are then one range of their primary key, in the partitions of these bars alone.
-BARS = """
+# A bar whose total return nobody knows (a dividend without a close before it) is not drawn as one.
+_BARS = """
 WITH picked AS MATERIALIZED (
-    SELECT ts, bar_end, session_date, open, high, low, close, volume, is_closed, is_final
-    FROM v1.bars WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND session = 'regular' AND ts >= %(since)s
+    SELECT ts, bar_end, session_date, {ohlcv}, is_closed, is_final, {scale} AS scale
+    FROM v1.bars_adjusted(%(symbol)s, %(timeframe)s)
+    WHERE session = 'regular' AND ts >= %(since)s AND {scale} IS NOT NULL
     ORDER BY ts DESC LIMIT %(limit)s
 )
 SELECT (extract(epoch FROM b.ts) * 1000)::bigint, (extract(epoch FROM b.bar_end) * 1000)::bigint, b.session_date,
        b.open, b.high, b.low, b.close, b.volume, b.is_closed, b.is_final,
-       i.sma_5, i.sma_20, i.sma_50, i.sma_200, i.rsi_14, i.macd, i.macd_signal, i.macd_histogram
+       i.sma_5 * b.scale, i.sma_20 * b.scale, i.sma_50 * b.scale, i.sma_200 * b.scale, i.rsi_14, i.macd * b.scale,
+       i.macd_signal * b.scale, i.macd_histogram * b.scale
 FROM picked b
 LEFT JOIN v1.indicators i ON i.symbol = %(symbol)s AND i.timeframe = %(timeframe)s AND i.ts = b.ts
                          AND i.ts >= (SELECT min(ts) FROM picked)
 ORDER BY b.ts
 """
+BARS = {
+    each: _BARS.format(
+        scale=SCALES[each],
+        ohlcv=", ".join(
+            f"{column} AS {name}" for column, name in zip(_OHLCV[each], _OHLCV[Adjustment.RAW], strict=True)
+        ),
+    )
+    for each in Adjustment
+}
 BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 
 LATEST = """
@@ -165,7 +196,7 @@ FROM v1.instruments i LEFT JOIN v1.latest l USING (symbol) WHERE i.tracked ORDER
 
 SPARKS = """
 SELECT s.symbol, (SELECT array_agg(c.close ORDER BY c.ts) FROM (
-    SELECT ts, close FROM v1.bars WHERE symbol = s.symbol AND timeframe = %s ORDER BY ts DESC LIMIT %s) c)
+    SELECT ts, split_close AS close FROM v1.bars_adjusted(s.symbol, %s) ORDER BY ts DESC LIMIT %s) c)
 FROM unnest(%s::text[]) AS s(symbol)
 """
 
@@ -193,9 +224,16 @@ def timeframes(cur: cursor, symbol: str) -> list[str]:
     return [frame for frame in TIMEFRAMES if frame in found]
 
 
-def bars(cur: cursor, symbol: str, timeframe: str, limit: int, since: datetime = BEGINNING) -> list[Row]:
-    """The newest `limit` bars that begin at `since` or later, oldest first."""
-    cur.execute(BARS, {"symbol": symbol, "timeframe": timeframe, "limit": limit, "since": since})
+def bars(
+    cur: cursor,
+    symbol: str,
+    timeframe: str,
+    limit: int,
+    since: datetime = BEGINNING,
+    adjustment: Adjustment = DEFAULT_ADJUSTMENT,
+) -> list[Row]:
+    """The newest `limit` bars that begin at `since` or later, oldest first; prices, volumes and averages on one scale."""
+    cur.execute(BARS[adjustment], {"symbol": symbol, "timeframe": timeframe, "limit": limit, "since": since})
     return [Row._make(row) for row in cur.fetchall()]
 
 
@@ -230,7 +268,7 @@ def watchlist(cur: cursor) -> list[Watched]:
 
 
 def sparks(cur: cursor, symbols: Sequence[str]) -> dict[str, list[float]]:
-    """The last closes of each symbol, oldest first."""
+    """The last closes of each symbol in today's shares, oldest first."""
     cur.execute(SPARKS, (SPARK_TIMEFRAME, SPARK_BARS, list(symbols)))
     return {symbol: closes for symbol, closes in cur.fetchall() if closes}
 

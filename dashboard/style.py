@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from dashboard.adjustment import DEFAULT_ADJUSTMENT, Adjustment
 from dashboard.palette import Palette
 from dashboard.source import is_simulated
 
@@ -19,6 +20,7 @@ class Style:
     source: str
     averages: tuple[int, ...]
     palette: Palette
+    adjustment: Adjustment = DEFAULT_ADJUSTMENT
 
     @property
     def is_simulated(self) -> bool:

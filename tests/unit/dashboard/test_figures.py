@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.adjustment import Adjustment
 from dashboard.figures import columns, figure, live, plain
 from dashboard.palette import DARK, LIGHT
 
@@ -175,3 +176,20 @@ def test_live_and_columns_name_places_that_the_figure_has(rows, style):
         node = drawn
         for step in path.split("."):
             node = node[int(step)] if isinstance(node, list) else node[step]
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "words"), [("raw", "as printed"), ("split", "split-adjusted"), ("total_return", "total return")]
+)
+def test_the_chart_says_on_which_scale_its_prices_stand(rows, style, adjustment, words):
+    drawn = figure(rows(3), 0, style(adjustment=Adjustment(adjustment)))
+    price = next(pane for pane in drawn.layout.meta["panes"] if pane["axis"] == "yaxis")
+    assert price["title"] == f"AAPL 1m {words}"
+
+
+def test_a_price_that_splits_have_made_small_keeps_its_shape(row, style):
+    """Apple's first close, 28.75 as printed, is 0.1283 after five splits: a candle of whole cents would be flat."""
+    small = row(open=0.12834, high=0.12891, low=0.12834, close=0.12834)
+    assert columns([small], 0, style())["data.0.high"] == [0.1289]
+    assert columns([small], 0, style(adjustment=Adjustment.RAW))["data.0.high"] == [0.13]
+    assert columns([row(high=124.8075)], 0, style())["data.0.high"] == [124.81]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.adjustment import Adjustment
 from dashboard.database import DatabaseProblem
 from dashboard.feed import Snapshot
 from tests.unit.dashboard.conftest import APPLE, make_snapshot
@@ -31,7 +32,8 @@ class FakeFeed:
         return self._ask().timeframes
 
     def read(self, request):
-        return replace(self._ask(), symbol=request.symbol, timeframe=request.timeframe)
+        self.asked = request
+        return replace(self._ask(), symbol=request.symbol, timeframe=request.timeframe, adjustment=request.adjustment)
 
 
 def page(feed):
@@ -129,6 +131,26 @@ def test_an_interval_that_does_not_exist_falls_back():
     test = opened(FakeFeed(make_snapshot()), timeframe="7m")
     assert not test.exception
     assert test.session_state["timeframe"] == "1m"
+
+
+def test_prices_are_split_adjusted_unless_someone_chooses_otherwise():
+    feed = FakeFeed(make_snapshot())
+    test = opened(feed)
+    assert feed.asked.adjustment == "split"
+    assert test.selectbox(key="prices").options == ["As printed", "Split-adjusted", "Total return"]
+    test.selectbox(key="prices").set_value(Adjustment.RAW).run(timeout=20)
+    assert not test.exception
+    assert feed.asked.adjustment == "raw"
+    assert feed.asked.since_ms is None, "bars of another scale are read anew"
+    assert test.query_params["prices"] == "raw"
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("total_return", "total_return"), ("raw", "raw"), ("both", "split")])
+def test_the_address_chooses_the_scale_of_prices(asked, shown):
+    feed = FakeFeed(make_snapshot())
+    test = opened(feed, prices=asked)
+    assert not test.exception
+    assert feed.asked.adjustment == shown
 
 
 def test_only_intervals_with_bars_are_offered():
