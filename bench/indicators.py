@@ -36,8 +36,9 @@ INTRODUCTION = """\
 Every number comes from one kernel, `market/indicators.py`, which stream, backfill and rebuild share. `C`, `H`, `L` and `V` are a
 bar's close, high, low and volume; `i` counts the bars of a symbol and timeframe in regular sessions. Before its first bar with a
 value an indicator is NULL. A bar without a volume is left out of what counts volume. Extended hours have bars and no indicators.
-A stored value is in the shares of its bar's session, as if no split had been before it: an average of before a 4:1 split is four times
-what it would be today. `split_ratio` of `v1.bars_adjusted` ([database.md](database.md#splits-and-dividends)) puts it on today's scale.
+A stored value is in the shares of its bar's session, as if no split had been before it: an average of before a 4:1 split is four
+times what it would be today. `split_ratio` of `v1.bars_adjusted` ([database.md](database.md#splits-and-dividends)) puts it on
+today's scale.
 
 This page is written by `python -m bench.indicators --write`.
 """

@@ -85,7 +85,9 @@ LEFT JOIN (
     SELECT array_agg(r.ex_date ORDER BY r.ex_date) AS ex_dates, array_agg(r.ratio ORDER BY r.ex_date) AS ratios
     FROM (
         SELECT a.ex_date, v1.product(a.value) OVER (ORDER BY a.ex_date DESC) AS ratio
-        FROM v1.adjustments a WHERE a.symbol = of_symbol AND a.action = 'split'
+        FROM v1.corporate_actions a
+        WHERE a.symbol = of_symbol AND a.action = 'split'
+          AND a.ex_date <= (now() AT TIME ZONE (SELECT i.timezone FROM v1.instruments i WHERE i.symbol = of_symbol))::date
     ) r
 ) s ON true
 LEFT JOIN (

@@ -332,7 +332,7 @@ def test_a_split_is_no_crash_unless_someone_asks_for_printed_prices(dashboard, m
         assert closes[0] == pytest.approx(100.0)
         assert [close - mean for close, mean in zip(closes, means, strict=True)] == pytest.approx([0.5] * 60, abs=0.006)
 
-        page.locator(".st-key-prices [data-baseweb=select]").click()
+        page.locator(".st-key-prices input").click()
         page.get_by_role("option", name="As printed").click()
         page.wait_for_function(
             "() => document.querySelector('.cs-readout').innerText.includes('as printed')", timeout=20_000

@@ -314,7 +314,8 @@ def indicators_seen(reader: Connection, at: datetime) -> Rows:
     with reader, reader.cursor() as cursor:
         for timeframe in sorted(TIMEFRAMES):
             told = indicators_as_of(cursor, SYMBOL, timeframe, at, "seen", count=10_000)
-            for ts_ms, values in zip(told.ts_ms.tolist(), told.values.tolist(), strict=True):
+            of_the_kernel = told.values[:, : indicators.N_VALUES].tolist()
+            for ts_ms, values in zip(told.ts_ms.tolist(), of_the_kernel, strict=True):
                 found.append((timeframe, ts_ms, *(None if number != number else number for number in values)))
     return found
 

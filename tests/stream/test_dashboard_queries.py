@@ -295,7 +295,7 @@ def test_bars_and_indicators_are_read_through_their_primary_keys(write, database
 
 
 def _plan(cur: cursor, values: dict[str, Any]) -> str:
-    cur.execute("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + queries.BARS, values)
+    cur.execute("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + queries.BARS[Adjustment.SPLIT], values)
     return "\n".join(line for (line,) in cur.fetchall())
 
 
