@@ -29,6 +29,7 @@ from simulator.listings import read_listings
 from simulator.market import Market
 from simulator.splits import read_splits
 from spark_jobs.batch import Scanned, read_scan
+from spark_jobs.known import Known
 from spark_jobs.partials import PARTIALS
 from spark_jobs.reader import Reader
 from spark_jobs.scan import HISTORY, Scan
@@ -383,7 +384,7 @@ def ten_years_of_apple(write: Connection) -> dict[date, tuple[float, float, floa
     records = records_of(answer, APPLE, "1d", "simulator", SplitFactors(answer.splits))
     assert not records.dead_letters
     values = [record.encode() for record in (*records.bars, *records.actions)]
-    batches = list(Scan({}, "simulator", frozenset({"AAPL"}))(iter([arrow_batch(values, 0, HISTORY, 0)])))
+    batches = list(Scan({}, "simulator", Known.of(["AAPL"]))(iter([arrow_batch(values, 0, HISTORY, 0)])))
     scanned = read_scan(pa.Table.from_batches(batches, PARTIALS), INSTRUMENTS, "simulator")
     writer = Writer(write, "simulator")
     writer.prepare()
