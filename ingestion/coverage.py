@@ -1,7 +1,7 @@
 """Which minutes an answer of the provider spoke for. A minute in there that has no bar had none at the provider. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from ingestion.providers.base import DAY_MS, Answer
@@ -61,6 +61,16 @@ def within(answer: Answer, session: Session, start_ms: int, end_ms: int) -> Iter
     end_ms = min(end_ms, settled_ms // MINUTE_MS * MINUTE_MS)
     if start_ms < end_ms:
         yield Covered(session.session_date, start_ms, end_ms, answer.asked_ms)
+
+
+def clipped(pieces: Iterable[Covered], ranges: Iterable[tuple[int, int]]) -> Iterator[Covered]:
+    """Of what an answer spoke for, what lies in the ranges: where only their bars were sent on, only they are accounted for."""
+    wanted = list(ranges)
+    for piece in pieces:
+        for start_ms, end_ms in wanted:
+            start_ms, end_ms = max(start_ms, piece.start_ms), min(end_ms, piece.end_ms)
+            if start_ms < end_ms:
+                yield replace(piece, start_ms=start_ms, end_ms=end_ms)
 
 
 def day(ts_ms: int) -> date:

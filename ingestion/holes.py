@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingestion.coverage import Covered, of_window
+from ingestion.coverage import Covered, clipped, of_window
 from ingestion.instruments import Instrument
 from ingestion.providers.base import DAY_MS, Provider
 from ingestion.rows import Records, records_of
@@ -55,7 +55,7 @@ def touches_trading(hole: Hole, calendars: Iterable[str]) -> bool:
 def fill(
     holes: Sequence[Hole], instrument: Instrument, provider: Provider, source: str
 ) -> tuple[Records, list[Covered]]:
-    """The provider's complete minutes in the holes, for one symbol, in one request, and what the answer spoke for.
+    """The provider's complete minutes in the holes, for one symbol, in one request, and what the answer spoke for of them.
 
     Raises `ProviderError`.
     """
@@ -63,4 +63,5 @@ def fill(
     answer = provider.history(instrument.symbol, "1m", start_ms, None)
     records = records_of(answer, instrument, "1m", source, SplitFactors(answer.splits))
     records.bars = [bar for bar in records.bars if bar.is_complete and any(hole.holds(bar.event_ms) for hole in holes)]
-    return records, of_window(answer, instrument.calendar, start_ms, None)
+    spoken_for = of_window(answer, instrument.calendar, start_ms, None)
+    return records, list(clipped(spoken_for, ((hole.first_minute_ms, hole.end_minute_ms) for hole in holes)))

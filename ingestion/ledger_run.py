@@ -33,7 +33,11 @@ class Found:
 
 
 class Ledger:
-    """The look. `reach_days` is how far back the provider keeps minutes, `due_ms` how long a minute takes to be confirmed."""
+    """The look. `reach_days` is how far back the provider keeps minutes, `due_ms` how long a minute takes to be confirmed.
+
+    What the provider has spoken for is read when this is made; the stream must have committed, by the time of the look, all that
+    was in Kafka then. The other way round, an answer that comes in between would make its minutes look like missing ones.
+    """
 
     def __init__(self, database: Database, reach_days: int, due_ms: int, now_ms: int) -> None:
         self._database = database
@@ -42,6 +46,7 @@ class Ledger:
         self._since_ms = now_ms - reach_days * DAY_MS
         self._outages = stored.outages(database, self._since_ms)
         self._troubles = stored.troubles(database, self._since_ms)
+        self._coverage = stored.coverage(database, day(self._since_ms))
         self._closed: dict[tuple[str, Session], int | None] = {}
 
     def look(self, instruments: list[Instrument], everything: bool = False) -> Found:
@@ -68,7 +73,7 @@ class Ledger:
         if not candidates:
             return
         present = stored.minutes(self._database, symbol, candidates[0].open_ms)
-        covered = stored.coverage(self._database, symbol, candidates[0].session_date)
+        covered = self._coverage.get(symbol, {})
         known = sorted({*present, *settled})
         for session in candidates:
             # Before its first minute nothing was expected of a symbol.
@@ -122,6 +127,6 @@ class Ledger:
         key = (calendar, session)
         if key not in self._closed:
             lasts = stored.last_minutes(self._database, symbols, session.open_ms, session.close_ms)
-            covered = stored.coverage_on(self._database, symbols, session.session_date)
+            covered = {symbol: self._coverage.get(symbol, {}).get(session.session_date, []) for symbol in symbols}
             self._closed[key] = closed_from(session, lasts, covered)
         return self._closed[key]

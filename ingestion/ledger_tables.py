@@ -34,15 +34,16 @@ def note_coverage(database: Database, symbol: str, pieces: Sequence[Covered]) ->
     )
 
 
-def coverage(database: Database, symbol: str, since: date) -> dict[date, list[Range]]:
+def coverage(database: Database, since: date) -> dict[str, dict[date, list[Range]]]:
+    """Symbol → session → what the provider has spoken for of it."""
     rows = database.run(
-        f"SELECT session_date, {MS.format('lower(r)')}, {MS.format('upper(r)')}"  # noqa: S608  (constants)
-        " FROM core.coverage, unnest(covered) AS r WHERE symbol = %s AND session_date >= %s ORDER BY 1, 2",
-        (symbol, since),
+        f"SELECT symbol, session_date, {MS.format('lower(r)')}, {MS.format('upper(r)')}"  # noqa: S608  (constants)
+        " FROM core.coverage, unnest(covered) AS r WHERE session_date >= %s ORDER BY 1, 2, 3",
+        (since,),
     )
-    found: dict[date, list[Range]] = {}
-    for day, start_ms, end_ms in rows:
-        found.setdefault(day, []).append((start_ms, end_ms))
+    found: dict[str, dict[date, list[Range]]] = {}
+    for symbol, day, start_ms, end_ms in rows:
+        found.setdefault(symbol, {}).setdefault(day, []).append((start_ms, end_ms))
     return found
 
 
@@ -199,15 +200,3 @@ def last_minutes(database: Database, symbols: Sequence[str], start_ms: int, end_
     )
     found = dict(rows)
     return {symbol: found.get(symbol) for symbol in symbols}
-
-
-def coverage_on(database: Database, symbols: Sequence[str], day: date) -> dict[str, list[Range]]:
-    rows = database.run(
-        f"SELECT symbol, {MS.format('lower(r)')}, {MS.format('upper(r)')} FROM core.coverage, unnest(covered) AS r"  # noqa: S608
-        " WHERE symbol = ANY(%s) AND session_date = %s",
-        (list(symbols), day),
-    )
-    found: dict[str, list[Range]] = {}
-    for symbol, start_ms, end_ms in rows:
-        found.setdefault(symbol, []).append((start_ms, end_ms))
-    return found

@@ -8,7 +8,7 @@ import structlog
 
 from ingestion import ledger_tables as stored
 from ingestion import tables
-from ingestion.coverage import LONGEST_LAG_MS, Covered, of_window
+from ingestion.coverage import LONGEST_LAG_MS, Covered, clipped, of_window
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, ProviderError
 from ingestion.instruments import Instrument
@@ -79,19 +79,21 @@ def run(
     instruments = [e.instrument for e in entries if e.instrument and (not symbols or e.symbol in symbols)]
     summary.symbols = len(instruments)
     stopped: ProviderError | None = None
+    reach = provider.reach["1m"].days_back or 29
+    ledger = Ledger(database, reach, due_ms, now_ms())
     behind = wait_for_stream(database, ends())
     if behind:
         summary.error = f"the stream is {behind} records behind: nothing was judged"
     else:
-        reach = provider.reach["1m"].days_back or 29
-        found = Ledger(database, reach, due_ms, now_ms()).look(instruments, everything)
+        found = ledger.look(instruments, everything)
         summary.take(found)
         if found.open:
             mender = Mender(database, provider, publisher, source, started_s + deadline_s, now_ms, summary)
             chosen = [instrument for instrument in instruments if instrument.symbol in found.open]
             stopped = mender.mend(chosen, found.open)
+            ledger = Ledger(database, reach, due_ms, now_ms())
             if not wait_for_stream(database, ends()):
-                again = Ledger(database, reach, due_ms, now_ms()).look(chosen)
+                again = ledger.look(chosen)
                 summary.repaired += again.repaired
                 summary.still_open = sum(span.minutes for spans in again.open.values() for span in spans)
     summary.seconds = time.monotonic() - started_s
@@ -168,7 +170,9 @@ class Mender:
             wanted = [bar for bar in records.bars if bar.is_complete and any(s.holds(bar.event_ms) for s in spans)]
             self._publisher.send_all([*wanted, *records.dead_letters], history=True)
             self._summary.bars += len(wanted)
-            yield from of_window(answer, instrument.calendar, start_ms, end_ms)
+            # Of the rest of the window nothing was sent: it must not count as asked about.
+            spoken_for = of_window(answer, instrument.calendar, start_ms, end_ms)
+            yield from clipped(spoken_for, ((span.start_ms, span.end_ms) for span in spans))
 
 
 def windows(spans: Iterable[Span], floor_ms: int, longest_ms: int) -> list[Range]:

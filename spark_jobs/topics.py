@@ -99,9 +99,20 @@ def recover(connection: Connection, log: Log, epoch: int) -> tuple[Positions, li
 
 
 def open_gap(cursor: Cursor, topic: str, reason: str, detail: str) -> None:
-    """A lost range of a topic: from its last commit until now."""
+    """A lost range of a topic: from its last commit until now.
+
+    What the provider answered in that time was with the broker and may be gone: those sessions count as not asked about, and are
+    judged again.
+    """
     cursor.execute(
-        """INSERT INTO core.gaps (starts_at, ends_at, reason, detail)
-           SELECT coalesce(max(updated_at), now()), now(), %s, %s FROM core.stream_offsets WHERE query = %s AND topic = %s""",
+        """WITH lost AS (
+               INSERT INTO core.gaps (starts_at, ends_at, reason, detail)
+               SELECT coalesce(max(updated_at), now()), now(), %s, %s FROM core.stream_offsets WHERE query = %s AND topic = %s
+               RETURNING starts_at),
+           doubted AS (
+               DELETE FROM core.coverage c USING lost WHERE c.fetched_at >= lost.starts_at - interval '1 minute'
+               RETURNING c.symbol, c.session_date)
+           UPDATE core.session_ledger l SET is_settled = false FROM doubted d
+           WHERE l.symbol = d.symbol AND l.session_date = d.session_date""",
         (reason, detail, ledger.QUERY, topic),
     )

@@ -1,18 +1,22 @@
 """Why a minute has no bar. Timelines above the assertions: ■ a bar, · none; each sign is a minute from 14:30."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from ingestion.coverage import of_newest, of_window
+from ingestion.coverage import Covered, clipped, of_newest, of_window
+from ingestion.holes import Hole, fill
+from ingestion.instruments import Instrument
 from ingestion.ledger import Evidence, Row, Span, Volume, closed_from, judge, reconcile
-from ingestion.providers.base import Answer
+from ingestion.providers.base import Answer, Reach
 from ingestion.providers.base import Row as ProviderRow
-from ingestion.repair import windows
+from ingestion.repair import Mender, Summary, windows
 from market.calendars import Session, session_on
+from market.contracts import Bar
 
 pytestmark = pytest.mark.unit
 
@@ -208,4 +212,75 @@ def test_a_window_speaks_for_its_sessions_up_to_when_it_was_asked_for(at: At) ->
         (21, at("2025-11-21T16:00"), at("2025-11-21T21:00")),
         (24, at("2025-11-24T14:30"), at("2025-11-24T21:00")),
         (25, at("2025-11-25T14:30"), at("2025-11-25T14:59")),
+    ]
+
+
+class Minutes:
+    """A provider that has every minute of New York's Monday up to the request."""
+
+    title = "Minutes"
+    reach: ClassVar = {"1m": Reach(29, 7)}
+
+    def __init__(self, asked_ms: int) -> None:
+        self.asked_ms = asked_ms
+
+    def history(self, symbol: str, timeframe: str, start_ms: int, end_ms: int | None) -> Answer:
+        until_ms = self.asked_ms if end_ms is None else end_ms
+        return Answer(self.asked_ms, [row(ts_ms) for ts_ms in range(start_ms, until_ms, MINUTE_MS)])
+
+
+class Sent:
+    """The broker's side and the coverage table's, as lists."""
+
+    def __init__(self) -> None:
+        self.minutes: list[int] = []
+        self.covered: list[tuple[int, int]] = []
+
+    def send_all(self, records: list[Any], history: bool) -> int:
+        self.minutes += [record.event_ms for record in records if isinstance(record, Bar)]
+        return len(records)
+
+    def flush(self, _limit_s: float) -> None:
+        pass
+
+    def run(self, statement: str, parameters: Any = ()) -> list[Any]:
+        if "core.coverage" in statement:
+            _, _, starts, ends, _ = parameters
+            self.covered += [
+                (int(a.timestamp() * 1000), int(b.timestamp() * 1000)) for a, b in zip(starts, ends, strict=True)
+            ]
+        return []
+
+
+def test_a_repair_speaks_for_what_it_sent_and_not_for_the_window_it_asked_for(apple: Instrument, at: At) -> None:
+    # 10:11 to 10:24 New York time nobody listened; at 10:24:30 the minutes up to 10:20 are due, the last ones are not yet.
+    #   10:11            10:21   10:24
+    #   ··················  ·  ·  ■
+    #   |----- span -----|
+    #   |-- the answer: ----------|     its rows from 10:21 on are not sent
+    span = Span(at("2025-11-24T15:11"), at("2025-11-24T15:21"), "our_outage", "we did not listen")
+    asked_ms, sent, summary = at("2025-11-24T15:24:30"), Sent(), Summary()
+    provider: Any = Minutes(asked_ms)
+    mender = Mender(sent, provider, sent, "yahoo", math.inf, lambda: asked_ms, summary)  # type: ignore[arg-type]
+    assert mender.mend([apple], {"AAPL": [span]}) is None
+    assert (sent.minutes[0], sent.minutes[-1], summary.bars) == (span.start_ms, span.end_ms - MINUTE_MS, 10)
+    assert sent.covered == [(span.start_ms, span.end_ms)]
+
+
+def test_a_filled_hole_speaks_for_itself_alone(apple: Instrument, at: At) -> None:
+    # Two holes; the second is not settled yet, and is filled later.
+    hole = Hole(at("2025-11-24T15:11:20"), at("2025-11-24T15:20:40"))
+    provider: Any = Minutes(at("2025-11-24T15:24:30"))
+    records, covered = fill([hole], apple, provider, "yahoo")
+    assert {bar.event_ms for bar in records.bars} == {*range(at("2025-11-24T15:11"), at("2025-11-24T15:21"), MINUTE_MS)}
+    assert [(piece.start_ms, piece.end_ms) for piece in covered] == [(at("2025-11-24T15:11"), at("2025-11-24T15:21"))]
+
+
+def test_an_answer_is_clipped_to_each_of_several_ranges(at: At) -> None:
+    piece = Covered(MONDAY, at("2025-11-24T15:00"), at("2025-11-24T16:00"), at("2025-11-24T16:10"))
+    ranges = [(at("2025-11-24T14:00"), at("2025-11-24T15:05")), (at("2025-11-24T15:50"), at("2025-11-24T17:00"))]
+    found = [(p.start_ms, p.end_ms, p.fetched_ms) for p in clipped([piece], [*ranges, (0, at("2025-11-24T14:30"))])]
+    assert found == [
+        (piece.start_ms, ranges[0][1], piece.fetched_ms),
+        (ranges[1][0], piece.end_ms, piece.fetched_ms),
     ]
