@@ -99,12 +99,11 @@ class Budget:
             with self._state() as state:
                 blocked_s = state.blocked_until_s - state.at_s
                 if blocked_s > 0:
-                    raise Throttled(f"throttled, next try in {blocked_s:.0f} s", blocked_s)
+                    raise Throttled("throttled", blocked_s)
                 breaker = state.breakers.get(host)
                 rest_s = breaker.wait_s(state.at_s) if breaker else 0.0
                 if breaker and rest_s > 0:
-                    sentence = f"{host} failed {breaker.failures} times in a row, next try in {rest_s:.0f} s"
-                    raise Unavailable(sentence, rest_s)
+                    raise Unavailable(f"{host} failed {breaker.failures} times in a row", rest_s)
                 pause_s = wait_s(state, self._per_minute, self._keep)
                 if pause_s == 0.0:
                     state.tokens -= 1
@@ -120,7 +119,7 @@ class Budget:
             state.tokens, state.blocked_until_s, state.penalty_s = after.tokens, after.blocked_until_s, after.penalty_s
             state.share = after.share
             blocked_s = state.blocked_until_s - state.at_s
-        return Throttled(f"throttled, next try in {blocked_s:.0f} s", blocked_s)
+        return Throttled("throttled", blocked_s)
 
     def answered(self) -> None:
         """Notes an answer: the next 429 begins with the short penalty again, and a little of the rate comes back."""

@@ -161,7 +161,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
 
 def provider_of(configured: Settings, keep: int = 0) -> LiveProvider:
     """The provider behind the budget that all processes of the home share; `keep` requests of it are left to others."""
-    return providers.connect(configured.provider, configured.home, budget_of(configured, keep))
+    return providers.connect(configured.provider, configured.home, budget_of(configured, keep), configured.source)
 
 
 def budget_of(configured: Settings, keep: int = 0) -> Budget:

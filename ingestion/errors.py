@@ -27,7 +27,10 @@ class BadConfiguration(IngestionError):
 
 
 class ProviderError(IngestionError):
-    """A request to the provider failed. `next_try_s` is the provider's own word about waiting, where it gave one."""
+    """A request to the provider failed. `sentence` says why, `next_try_s` is the word about waiting, where there is one.
+
+    `str()` has both; who knows better when the next try is takes the sentence alone.
+    """
 
     exit_code = 12
     state = "retrying"
@@ -36,7 +39,11 @@ class ProviderError(IngestionError):
 
     def __init__(self, sentence: str, next_try_s: float | None = None) -> None:
         super().__init__(sentence)
+        self.sentence = sentence
         self.next_try_s = next_try_s
+
+    def __str__(self) -> str:
+        return trying_again(self.sentence, self.next_try_s) if self.next_try_s else self.sentence
 
 
 class Throttled(ProviderError):
@@ -73,6 +80,16 @@ class Malformed(ProviderError):
     def __init__(self, sentence: str, original: bytes = b"") -> None:
         super().__init__(sentence)
         self.original = original
+
+
+def trying_again(sentence: str, next_try_s: float) -> str:
+    """What went wrong, and when it is tried again."""
+    return f"{sentence}, next try in {max(0.0, next_try_s):.0f} s"
+
+
+def capital(sentence: str) -> str:
+    """A sentence that begins with a provider's title: not all of them are names."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 # About one symbol or one answer: the next request may well succeed. All other provider errors are about the provider.

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from ingestion.backoff import backoff_s
+from ingestion.errors import capital
 from ingestion.providers.base import LiveProvider
 
 log = structlog.get_logger()
@@ -111,7 +112,7 @@ class Feed:
         except (OSError, WebSocketException, ImportError) as error:
             sentence = " ".join(str(error).split()) or type(error).__name__
             return self._ended(
-                FeedLost("unreachable", f"{self._provider.title}'s feed cannot be reached: {sentence[:200]}")
+                FeedLost("unreachable", capital(f"{self._provider.title}'s feed cannot be reached: {sentence[:200]}"))
             )
 
     async def _serve(self, socket: ClientConnection) -> FeedLost:

@@ -14,7 +14,7 @@ from ingestion import ledger_tables, poll_tables, tables
 from ingestion.catalogue import instruments
 from ingestion.coverage import Covered, of_newest
 from ingestion.database import Database
-from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol
+from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol, capital, trying_again
 from ingestion.pace import Pace
 from ingestion.poll_plan import Work, pace_of, plan
 from ingestion.providers.base import Provider
@@ -97,7 +97,7 @@ def poll(
     look.write_down()
     if stopped is not None:
         until_ms = now_ms() + int((stopped.next_try_s or 0) * 1000)
-        ledger_tables.note_trouble(database, stopped.kind, str(stopped)[:500], until_ms)
+        ledger_tables.note_trouble(database, stopped.kind, stopped.sentence[:500], until_ms)
     summary.seconds = time.monotonic() - started_s
     summary.error = str(stopped) if stopped else ""
     tables.set_status(database, NAME, *status_line(summary, provider.title, pace, stopped))
@@ -188,10 +188,10 @@ def new_actions(actions: list[Action], calendar: str, stored: dict[tuple[date, s
 def status_line(summary: Summary, title: str, pace: Pace, stopped: ProviderError | None) -> tuple[str, str]:
     """(state, detail) for `core.service_status`."""
     if stopped is not None:
-        again = f"next try in {stopped.next_try_s or NEXT_POLL_S:.0f} s"
+        again_s = stopped.next_try_s or NEXT_POLL_S
         if stopped.state == "throttled":
-            return "throttled", f"throttled by {title}, {again}; {pace.sentence()}"
-        return "retrying", f"{title}: {stopped}" if "next try" in str(stopped) else f"{title}: {stopped}, {again}"
+            return "throttled", f"{trying_again(f'throttled by {title}', again_s)}; {pace.sentence()}"
+        return "retrying", trying_again(capital(f"{title}: {stopped.sentence}"), again_s)
     done = f"{pace.sentence()}; {summary.requests} requests, {summary.rows} rows, {summary.bars} new or changed"
     if summary.delisted:
         done += f"; possibly delisted: {', '.join(summary.delisted)}"

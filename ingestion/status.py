@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ingestion.errors import ProviderError
+from ingestion.errors import ProviderError, capital, trying_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ def line(now: Situation) -> tuple[str, str]:
     if now.is_broker_away:
         return "waiting", f"Kafka is away, {now.queued} records wait for it"
     if now.trouble is not None and now.trouble.state == "throttled":
-        return "throttled", f"throttled by {now.provider_title}, next try in {max(0.0, now.next_try_s):.0f} s"
+        return "throttled", trying_again(f"throttled by {now.provider_title}", now.next_try_s)
     if now.trouble is not None:
-        return "retrying", f"{now.provider_title}: {now.trouble}, next try in {max(0.0, now.next_try_s):.0f} s"
+        return "retrying", trying_again(capital(f"{now.provider_title}: {now.trouble.sentence}"), now.next_try_s)
     if not now.symbols:
         return nothing_to_follow(now)
     if not now.is_connected:
@@ -51,5 +51,5 @@ def nothing_to_follow(now: Situation) -> tuple[str, str]:
     if now.tracked == 0:
         return "waiting", "no symbol is tracked: add one with `./candlestream symbols add SYMBOL`"
     if now.unknown == now.tracked:
-        return "waiting", f"{now.provider_title} knows none of the {now.tracked} tracked symbols"
+        return "waiting", capital(f"{now.provider_title} knows none of the {now.tracked} tracked symbols")
     return "starting", f"asking {now.provider_title} about {now.tracked - now.unknown} symbols"

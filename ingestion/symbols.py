@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ingestion import tables
 from ingestion.database import Database
-from ingestion.errors import IngestionError, NotTracked, ProviderError, Throttled, Unavailable, UnknownSymbol
+from ingestion.errors import IngestionError, NotTracked, ProviderError, Throttled, Unavailable, UnknownSymbol, capital
 from ingestion.instruments import Instrument
 from ingestion.providers.base import Provider
 from ingestion.standing import standing
@@ -55,7 +55,7 @@ def add(
         try:
             instrument = provider().describe(symbol)
         except UnknownSymbol as error:
-            failure = UnknownSymbol(f"{provider().title} knows no symbol {symbol}: {error.said}")
+            failure = UnknownSymbol(capital(f"{provider().title} knows no symbol {symbol}: {error.said}"))
         except ProviderError as error:
             failure = type(error)(f"{symbol} was not added, {provider().title} did not say what it is: {error}")
         else:

@@ -8,13 +8,17 @@ from ingestion.budget import Budget
 from ingestion.errors import BadConfiguration
 from ingestion.providers.base import LiveProvider
 
+# Sources that a provider's file is pointed at instead of the provider itself, and what people are told they are.
+STAND_INS = {"simulator": "the simulated exchange"}
 
-def connect(name: str, home: Path, budget: Budget) -> LiveProvider:
-    """The provider in `ingestion/providers/<name>.py`. Raises `BadConfiguration` when there is none."""
+
+def connect(name: str, home: Path, budget: Budget, source: str = "") -> LiveProvider:
+    """The provider in `ingestion/providers/<name>.py`, called what the source is. Raises `BadConfiguration` when there is none."""
     if find_spec(f"{__name__}.{name}") is None:
         raise BadConfiguration(f"CANDLESTREAM_PROVIDER: there is no ingestion/providers/{name}.py")
     module = import_module(f"{__name__}.{name}")
     if not hasattr(module, "connect"):
         raise BadConfiguration(f"CANDLESTREAM_PROVIDER: ingestion/providers/{name}.py has no connect(home, budget)")
     provider: LiveProvider = module.connect(home, budget)
+    provider.title = STAND_INS.get(source, provider.title)
     return provider

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import logging
+import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ log = structlog.get_logger()
 REQUEST_TIMEOUT_S = 10.0
 CHART_PATH = "/v8/finance/chart/"
 INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
+CURLS_NUMBER = re.compile(r"^(Failed to perform, )?curl: \(\d+\) ")
+CURLS_ADVICE = re.compile(r"\.? *See https?://\S*curl\.se/.*$")
 # PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
 BEFORE_OPEN, REGULAR = 0, 1
 
@@ -281,6 +284,6 @@ def _moment(ts_ms: int) -> datetime:
 
 
 def _sentence(error: Exception) -> str:
-    """What an error says, without curl's advice."""
-    text = " ".join(str(error).split()).partition(" See https://curl.se")[0]
-    return text.removeprefix("Failed to perform, ").rstrip(". ")[:300]
+    """What a library said, without curl's own name for it and its advice where to read on."""
+    said = CURLS_ADVICE.sub("", CURLS_NUMBER.sub("", " ".join(str(error).split())))
+    return said[:300] if said[1:2].isupper() else said[:1].lower() + said[1:300]

@@ -58,7 +58,7 @@ def test_what_is_added_is_described_by_the_providers_own_answer(
 
 def test_what_nobody_knows_is_said_and_not_added(ingestion: Ingestion) -> None:
     exit_code, said = symbols(ingestion, "add", "NOPE.XX")
-    assert (exit_code, said.startswith("Yahoo knows no symbol NOPE.XX")) == (13, True), said
+    assert (exit_code, said.startswith("The simulated exchange knows no symbol NOPE.XX")) == (13, True), said
     assert ingestion.sql("SELECT count(*) FROM core.instruments WHERE symbol = 'NOPE.XX'") == [(0,)]
 
 

@@ -65,6 +65,12 @@ class Exchange:
         return answered(200, chart({"tradingPeriods": periods}, **quotes([s for s, _ in rows], **columns)), url)
 
 
+def test_what_stands_in_for_a_provider_is_called_what_it_is(tmp_path: Path) -> None:
+    budget = Budget(tmp_path / "requests.json", 60)
+    assert connect("yahoo", tmp_path, budget, "simulator").title == "the simulated exchange"
+    assert connect("yahoo", tmp_path, budget, "yahoo").title == "Yahoo"
+
+
 class TestYahoo(LiveProviderContract):
     @pytest.fixture
     def case(

@@ -54,6 +54,17 @@ LOST = "the feed's connection was aborted (1006), next try in 3 s"
             "throttled",
             "throttled by Yahoo, next try in 30 s",
         ),
+        (
+            # The breaker says how long it rests; the service knows what is left of that.
+            {"trouble": Unavailable("query2 failed 7 times in a row", 7.0), "next_try_s": 1.0},
+            "retrying",
+            "Yahoo: query2 failed 7 times in a row, next try in 1 s",
+        ),
+        (
+            {"provider_title": "the simulated exchange", "trouble": Unavailable("refused"), "next_try_s": 4},
+            "retrying",
+            "The simulated exchange: refused, next try in 4 s",
+        ),
         ({"is_broker_away": True, "queued": 345}, "waiting", "Kafka is away, 345 records wait for it"),
     ],
 )
@@ -91,7 +102,7 @@ def test_the_status_is_a_sentence_about_what_is_most_pressing(change: dict[str, 
         (Summary(), Unavailable("AAPL: refused"), "retrying", "Yahoo: AAPL: refused, next try in 60 s"),
         (
             Summary(),
-            Unavailable("query2 failed 5 times in a row, next try in 20 s", 20.0),
+            Unavailable("query2 failed 5 times in a row", 20.0),
             "retrying",
             "Yahoo: query2 failed 5 times in a row, next try in 20 s",
         ),

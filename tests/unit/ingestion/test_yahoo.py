@@ -188,6 +188,25 @@ def test_every_refusal_has_its_class(yahoo: Yahoo, wire: Wire, answer: curl.Resp
     assert type(raised.value) is kind, raised.value
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "Failed to perform, curl: (6) Could not resolve host: query2.finance.yahoo.com. See "
+            "https://curl.se/libcurl/c/libcurl-errors.html first for more details.",
+            "AAPL: could not resolve host: query2.finance.yahoo.com",
+        ),
+        ("Failed to perform, curl: (35) TLS connect error. See https://curl.se/x", "AAPL: TLS connect error"),
+        ("timed out", "AAPL: timed out"),
+    ],
+)
+def test_a_lost_connection_is_said_without_curls_advice(yahoo: Yahoo, wire: Wire, said: str, sentence: str) -> None:
+    wire.answer = curl.exceptions.ConnectionError(said)
+    with pytest.raises(errors.Unavailable) as raised:
+        yahoo.newest("AAPL", "1d")
+    assert str(raised.value) == sentence
+
+
 def test_an_answer_that_makes_no_sense_is_kept_for_the_dead_letter(yahoo: Yahoo, wire: Wire) -> None:
     wire.answer = answered(200, b"<html>We will be back</html>")
     with pytest.raises(errors.Malformed) as raised:
