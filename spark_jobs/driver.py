@@ -33,6 +33,7 @@ from spark_jobs.reader import Reader, read_instruments, read_latest
 from spark_jobs.scan import Scan
 from spark_jobs.settings import Settings
 from spark_jobs.splits import read_splits
+from spark_jobs.strangers import Strangers
 from spark_jobs.writer import Writer
 
 AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
@@ -70,6 +71,7 @@ class Driver:
         self.log = log
         self.failure: Exception | None = None
         self.steps = Steps()
+        self.strangers = Strangers(time.monotonic)
         self.epoch = 0
         self.cluster_id = ""
         self.positions: ledger.Positions = {}
@@ -179,14 +181,19 @@ class Driver:
         return unpack(frame.mapInArrow(scan.packed, PACKED_DDL).toArrow())
 
     def _meet(self, symbols: set[object]) -> bool:
-        """Reads the instruments again; whether any of the symbols is known now."""
+        """Reads the instruments again, unless that was done just now; whether any of the symbols is known now."""
+        if not self.strangers.are_worth_asking(symbols):
+            return False
 
         def read() -> bool:
             assert self._connection is not None  # noqa: S101
+            has_sessions = {instrument.calendar for instrument in self.book.instruments.values()}
             with self._connection:
                 self.book.instruments.update(read_instruments(self._connection))
             self._known = Known.of(list(self.book.instruments))
-            rebuild.store_sessions(self._connection, self.book.instruments.values())
+            new = [i for i in self.book.instruments.values() if i.calendar not in has_sessions]
+            rebuild.store_sessions(self._connection, new)
+            self.strangers.asked(symbols - self.book.instruments.keys())
             return not symbols.isdisjoint(self.book.instruments)
 
         return self._patiently(read, lambda: False)

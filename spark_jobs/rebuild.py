@@ -69,24 +69,39 @@ def stored_series(book: Book, connection: Connection) -> list[SeriesKey]:
 
 
 def store_sessions(connection: Connection, instruments: Iterable[Instrument]) -> None:
-    """Writes the sessions of the calendars in use where readers can join them."""
+    """Writes the sessions of the calendars in use where readers can join them, as the calendars have them now.
+
+    What a newer calendar has otherwise is corrected; a day that has no session any more, such as a new holiday, goes.
+    """
     today = datetime.now(UTC).date()
+    first, last = today - SESSIONS_BEHIND, today + SESSIONS_AHEAD
+    calendars = sorted({instrument.calendar for instrument in instruments})
     rows = []
-    for calendar in sorted({instrument.calendar for instrument in instruments}):
-        for session in sessions(calendar, today - SESSIONS_BEHIND, today + SESSIONS_AHEAD):
+    for calendar in calendars:
+        for session in sessions(calendar, first, last):
             times = (session.open_ms, session.close_ms, session.break_start_ms, session.break_end_ms)
             rows.append((calendar, session.session_date, *times))
+    if not rows:
+        return
     with connection, connection.cursor() as cursor:
-        if rows:
-            execute_values(
-                cursor,
-                """INSERT INTO core.sessions (calendar, session_date, opens_at, closes_at, break_start, break_end) VALUES %s
-                   ON CONFLICT (calendar, session_date) DO NOTHING""",
-                rows,
-                template="(%s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), "
-                "to_timestamp(%s / 1000.0))",
-                page_size=5000,
-            )
+        execute_values(
+            cursor,
+            """INSERT INTO core.sessions AS s (calendar, session_date, opens_at, closes_at, break_start, break_end) VALUES %s
+               ON CONFLICT (calendar, session_date) DO UPDATE SET opens_at = excluded.opens_at, closes_at = excluded.closes_at,
+                   break_start = excluded.break_start, break_end = excluded.break_end
+               WHERE (s.opens_at, s.closes_at, s.break_start, s.break_end) IS DISTINCT FROM
+                   (excluded.opens_at, excluded.closes_at, excluded.break_start, excluded.break_end)""",
+            rows,
+            template="(%s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), "
+            "to_timestamp(%s / 1000.0))",
+            page_size=5000,
+        )
+        cursor.execute(
+            """DELETE FROM core.sessions s WHERE calendar = ANY(%s) AND session_date BETWEEN %s AND %s
+               AND NOT EXISTS (SELECT FROM unnest(%s::text[], %s::date[]) AS k (calendar, session_date)
+                   WHERE k.calendar = s.calendar AND k.session_date = s.session_date)""",
+            (calendars, first, last, [row[0] for row in rows], [row[1] for row in rows]),
+        )
 
 
 def recompute_if_kernel_changed(
