@@ -12,12 +12,12 @@ from psycopg2.extensions import cursor
 from dashboard import formats, queries
 from dashboard.adjustment import DEFAULT_ADJUSTMENT, Adjustment
 from dashboard.database import Database
-from dashboard.queries import Instrument, Latest, Quality, Row, Service, Session, Watched
+from dashboard.queries import Instrument, Latest, Quality, Refused, Row, Service, Session, Watched
 
 BARS = 600
 MOST_BARS = 2_400
 SLOW_S = 15
-"""Tracked symbols, sessions, small charts and which frames have bars are read again after so many seconds."""
+"""Tracked symbols, sessions, small charts, dead letters and which frames have bars are read again after so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Snapshot:
     sparks: dict[str, list[float]] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
     stream_age_s: float | None = None
+    refused: Refused | None = None
 
     @property
     def instrument(self) -> Instrument | None:
@@ -112,6 +113,7 @@ class DatabaseFeed:
             sparks=self._seldom("sparks", ",".join(names), lambda: queries.sparks(cur, names)),
             services=queries.services(cur),
             stream_age_s=queries.stream_age_s(cur),
+            refused=self._seldom("refused", "", lambda: queries.refused(cur)),
         )
 
     def _timeframes(self, cur: cursor, symbol: str) -> list[str]:

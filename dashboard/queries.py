@@ -92,6 +92,17 @@ class Quality:
     corrected: int
     dead_lettered: int
     note: str | None
+    # Why the symbol is in quarantine: its sources disagree.
+    quarantine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Dead letters of the last day: all, and those that name no known symbol. `is_more`: only the newest thousand were counted."""
+
+    letters: int
+    of_no_symbol: int
+    is_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +196,12 @@ WHERE calendar = %s AND closes_at > now() - interval '10 days' AND opens_at < no
 """
 
 QUALITY = """
-SELECT session_date, expected, present, missing, ticks, late, corrected, dead_lettered, note
-FROM v1.quality WHERE symbol = %s ORDER BY session_date DESC LIMIT 1
+SELECT session_date, expected, present, missing, ticks, late, corrected, dead_lettered, note,
+       (SELECT string_agg(k.detail, '; ' ORDER BY k.check_name) FROM v1.quarantine k WHERE k.symbol = q.symbol AND k.is_in)
+FROM v1.quality q WHERE symbol = %s ORDER BY session_date DESC LIMIT 1
 """
+
+REFUSED = "SELECT letters, of_no_symbol, is_more FROM v1.refused"
 
 WATCHLIST = """
 SELECT i.symbol, l.price, l.change_pct, i.price_precision, i.state
@@ -260,6 +274,11 @@ def quality(cur: cursor, symbol: str) -> Quality | None:
     cur.execute(QUALITY, (symbol,))
     row = cur.fetchone()
     return None if row is None else Quality(*row)
+
+
+def refused(cur: cursor) -> Refused:
+    cur.execute(REFUSED)
+    return Refused(*cur.fetchone())  # type: ignore[misc]
 
 
 def watchlist(cur: cursor) -> list[Watched]:

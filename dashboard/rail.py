@@ -8,7 +8,7 @@ from dashboard import formats
 from dashboard.feed import Snapshot
 from dashboard.freshness import Market, hours
 from dashboard.notices import SILENT_S
-from dashboard.queries import Quality, Service, Watched
+from dashboard.queries import Quality, Refused, Service, Watched
 from dashboard.templating import direction, render
 
 SPARK_WIDTH, SPARK_HEIGHT = 120, 36
@@ -26,7 +26,7 @@ def rail(snapshot: Snapshot) -> str:
         rows=[_watched(row, snapshot) for row in snapshot.watchlist],
         market=_market(snapshot),
         quality=_quality(snapshot.quality) if snapshot.quality else None,
-        services=[_service(service) for service in snapshot.services],
+        services=[*(_service(service) for service in snapshot.services), *_refused(snapshot.refused)],
     )
 
 
@@ -95,7 +95,21 @@ def _quality(quality: Quality) -> dict[str, Any]:
             for name, value, level, title in counts
         ],
         "note": quality.note,
+        "quarantine": quality.quarantine,
     }
+
+
+def _refused(refused: Refused | None) -> list[dict[str, str]]:
+    """A line below the processes: the symbols' own counts tell of those letters alone that name a symbol."""
+    if refused is None:
+        return []
+    more = "+" if refused.is_more else ""
+    state = f"{refused.letters:,}{more} in a day" if refused.letters else "none"
+    detail = (
+        f"{refused.letters:,}{more} records were refused in the last 24 hours; {refused.of_no_symbol:,} of them name no known"
+        " symbol and are in no symbol's counts. ./candlestream dead-letters list shows them"
+    )
+    return [{"name": "dead letters", "state": state, "level": "slow" if refused.letters else "live", "detail": detail}]
 
 
 def _service(service: Service) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Corporate actions as they are published now: new ones, corrected ones, and a look at the prices around each recent split.
 
-Providers adjust all history at a split, and sometimes a day late or twice: then the un-adjusted close of the day before jumps by
-the split's ratio against the close that was printed. Such a symbol is said, and its sessions carry a note.
+Where the prices before a split are not those that were printed (ingestion/young_splits.py), the symbol is in quarantine.
 """
 
 import time
@@ -22,17 +21,14 @@ from ingestion.publisher import Publisher
 from ingestion.requesting import patiently
 from ingestion.rows import records_of
 from ingestion.splits import SplitFactors
-from market.contracts import Action, Bar
+from ingestion.young_splits import keep_believed
+from market.contracts import Action
 
 log = structlog.get_logger()
 
 NAME = "actions"
 PATIENCE_S = 900.0
 FLUSH_S = 60.0
-# A day's close as we stored it and as the provider gives it, splits un-done: beyond this share they disagree.
-TOLERANCE = 0.05
-# A split so young may not be in all of the provider's prices yet.
-YOUNG_DAYS = 5
 
 
 @dataclass(slots=True)
@@ -107,13 +103,9 @@ def _symbol(
     published = {(day, "split") for day, _ in answer.splits} | {(day, "dividend") for day, _ in answer.dividends}
     since = today - timedelta(days=days - 1)
     summary.withdrawn += [f"{symbol} {a} of {day}" for day, a in withdrawn(stored, published, since, today)]
-    young = [(day, ratio) for day, ratio in answer.splits if day >= today - timedelta(days=YOUNG_DAYS)]
-    if young:
-        closes = tables.stored_closes(database, symbol, min(day for day, _ in young) - timedelta(days=YOUNG_DAYS))
-        for day, _ in disagreements(records.bars, closes, young):
-            summary.disagree.append(f"{symbol} {day}")
-            note = f"prices disagree with what was printed before the split of {day}: not believed yet"
-            tables.note_quality(database, symbol, day, note)
+    _, doubt = keep_believed(database, records, answer.splits, symbol, answer.asked_ms)
+    if doubt:
+        summary.disagree.append(f"{symbol}: {doubt}"[:200])
     publisher.send_all([*fresh, *records.dead_letters], history=True)
     summary.new += len(fresh)
     log.info("actions", symbol=symbol, published=len(records.actions), new=[_said(action) for action in fresh])
@@ -124,19 +116,6 @@ def withdrawn(
 ) -> list[tuple[date, str]]:
     """What is stored of a time that the answer is about, and is published no more."""
     return sorted(key for key in stored if since <= key[0] <= today and key not in set(published))
-
-
-def disagreements(
-    bars: Iterable[Bar], closes: Mapping[date, float], splits: Iterable[tuple[date, float]]
-) -> list[tuple[date, float]]:
-    """The splits before which the provider's un-adjusted closes are not those that were printed: adjusted late, or twice."""
-    given = {date.fromisoformat(bar.session_date): bar.close for bar in bars}
-    found = []
-    for day, ratio in splits:
-        before = [d for d in given if d < day and d in closes]
-        if before and abs(given[max(before)] / closes[max(before)] - 1) > TOLERANCE:
-            found.append((day, ratio))
-    return found
 
 
 def _said(action: Action) -> str:

@@ -20,6 +20,7 @@ from ingestion.publisher import Publisher
 from ingestion.requesting import patiently
 from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
+from ingestion.young_splits import keep_believed, spoken_for
 
 log = structlog.get_logger()
 
@@ -171,9 +172,14 @@ def _series(
         summary.requests += 1
         answer = patiently(partial(provider.history, symbol, timeframe, start_ms, end_ms), PATIENCE_S)
         splits[symbol].update(answer.splits)
-        if timeframe == "1m" and start_ms is not None:
-            covered.setdefault(symbol, []).extend(of_window(answer, instrument.calendar, start_ms, end_ms))
         records = records_of(answer, instrument, timeframe, source, SplitFactors(list(splits[symbol].items())))
+        doubted, doubt = keep_believed(database, records, splits[symbol].items(), symbol, answer.asked_ms)
+        if doubt:
+            # The history counts as not fetched: it is asked for again.
+            summary.failed.append(f"{symbol} {timeframe}: {doubt}"[:200])
+        if timeframe == "1m" and start_ms is not None:
+            pieces = of_window(answer, instrument.calendar, start_ms, end_ms)
+            covered.setdefault(symbol, []).extend(spoken_for(pieces, doubted))
         # Daily answers have all actions; an intraday one repeats some of them.
         actions = records.actions if timeframe == "1d" else []
         publisher.send_all([*actions, *records.bars, *records.dead_letters], history=True)

@@ -1,7 +1,7 @@
 """The one PostgreSQL connection of a process, and the error that says it is away."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg2
@@ -27,7 +27,7 @@ class Database:
         self._connection: Any = None
         self._lock = threading.Lock()
 
-    def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement, none for one that returns none. Raises `DatabaseAway`."""
         with self._lock:
             try:

@@ -18,6 +18,8 @@ from ingestion.providers.base import Provider
 from ingestion.publisher import Publisher
 from ingestion.rows import Records
 from ingestion.threads import in_thread
+from ingestion.young_splits import keep_believed, spoken_for
+from market.calendars import session_of
 
 log = structlog.get_logger()
 
@@ -123,6 +125,16 @@ class Healing:
 
     async def _fill(self, holes: list[Hole], instrument: Instrument) -> tuple[Records, list[Covered]]:
         records, covered = await self._asking.ask(lambda: fill(holes, instrument, self._provider, self._source))
+        splits = [
+            (session_of(instrument.calendar, action.event_ms).session_date, action.value)
+            for action in records.actions
+            if action.action == "split"
+        ]
+        if splits:
+            doubted, _ = await in_thread(
+                partial(keep_believed, self._database, records, splits, instrument.symbol, self._now_ms())
+            )
+            covered = spoken_for(covered, doubted)
         for record in (*records.bars, *records.dead_letters):
             await self._stream.send(record)
         return records, covered

@@ -57,7 +57,7 @@ def fill(
 ) -> tuple[Records, list[Covered]]:
     """The provider's complete minutes in the holes, for one symbol, in one request, and what the answer spoke for of them.
 
-    Raises `ProviderError`.
+    The records have the splits of the whole answer. Raises `ProviderError`.
     """
     start_ms = min(hole.first_minute_ms for hole in holes)
     answer = provider.history(instrument.symbol, "1m", start_ms, None)

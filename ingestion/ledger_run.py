@@ -6,11 +6,26 @@ from datetime import timedelta
 
 import structlog
 
+from ingestion import check_tables
 from ingestion import ledger_tables as stored
+from ingestion.check_tables import Stay
+from ingestion.checks import DAY, SPLIT, Finding, findings, newest
 from ingestion.coverage import day
 from ingestion.database import Database
 from ingestion.instruments import Instrument
-from ingestion.ledger import REASONS, Evidence, Range, Span, closed_from, expected_minutes, judge, reconcile
+from ingestion.ledger import (
+    CLOSED,
+    NO_TRADE,
+    REASONS,
+    Evidence,
+    Range,
+    Span,
+    Verdict,
+    closed_from,
+    expected_minutes,
+    judge,
+    reconcile,
+)
 from ingestion.providers.base import DAY_MS
 from market.calendars import Session, sessions
 
@@ -18,11 +33,15 @@ log = structlog.get_logger()
 
 # These are looked at again although all is settled: corrections come late.
 RECENT = timedelta(days=2)
+# A session that keeps a symbol in quarantine is asked for again so often.
+ASK_AGAIN_MS = 3_600_000
+DISAGREES = "disagrees"
 
 
 @dataclass(slots=True)
 class Found:
-    """What a look found: how many sessions were judged, missing minutes by reason, minutes that came back, and what is open."""
+    """What a look found: how many sessions were judged, missing minutes by reason, minutes that came back, what is open, and
+    which sessions are to be asked for again since they keep a symbol in quarantine."""
 
     sessions: int = 0
     expected: int = 0
@@ -30,6 +49,7 @@ class Found:
     missing: Counter[str] = field(default_factory=Counter)
     repaired: int = 0
     open: dict[str, list[Span]] = field(default_factory=dict)
+    again: dict[str, list[Span]] = field(default_factory=dict)
 
 
 class Ledger:
@@ -47,6 +67,7 @@ class Ledger:
         self._outages = stored.outages(database, self._since_ms)
         self._troubles = stored.troubles(database, self._since_ms)
         self._coverage = stored.coverage(database, day(self._since_ms))
+        self._stays = check_tables.stays(database)
         self._closed: dict[tuple[str, Session], int | None] = {}
 
     def look(self, instruments: list[Instrument], everything: bool = False) -> Found:
@@ -75,11 +96,44 @@ class Ledger:
         present = stored.minutes(self._database, symbol, candidates[0].open_ms)
         covered = self._coverage.get(symbol, {})
         known = sorted({*present, *settled})
-        for session in candidates:
-            # Before its first minute nothing was expected of a symbol.
-            if known and session.session_date >= known[0]:
-                minutes = present.get(session.session_date, [])
-                self._session(instrument, session, minutes, covered.get(session.session_date, []), neighbours, found)
+        # Before its first minute nothing was expected of a symbol.
+        judged = [session for session in candidates if known and session.session_date >= known[0]]
+        checked: list[Finding] = []
+        for session in judged:
+            minutes = present.get(session.session_date, [])
+            spoken_for = covered.get(session.session_date, [])
+            checked += self._session(instrument, session, minutes, spoken_for, neighbours, found)
+        self._keep_quarantine(symbol, judged, checked, found)
+
+    def _keep_quarantine(self, symbol: str, judged: list[Session], checked: list[Finding], found: Found) -> None:
+        """In goes whose newest session disagrees, out comes whose newest one agrees; what it was about is asked for again."""
+        stays = {stay.check: stay for stay in self._stays.get(symbol, [])}
+        for check, finding in newest(checked).items():
+            stay = stays.get(check)
+            if stay is not None and stay.session_date > finding.session_date:
+                continue
+            if not finding.agrees:
+                same = stay is not None and stay.session_date == finding.session_date
+                stays[check] = Stay(check, finding.session_date, stay.asked_ms if stay is not None and same else None)
+                if check_tables.enter(self._database, symbol, finding):
+                    log.warning("quarantine", symbol=symbol, check=check, detail=finding.detail)
+            elif stay is not None:
+                del stays[check]
+                check_tables.leave(self._database, symbol, check, f"{finding.session_date}: {finding.detail}")
+                log.info("quarantine left", symbol=symbol, check=check, detail=finding.detail)
+        self._stays[symbol] = list(stays.values())
+        days = {
+            stay.session_date
+            for stay in stays.values()
+            if stay.check != SPLIT and (stay.asked_ms is None or self._now_ms - stay.asked_ms >= ASK_AGAIN_MS)
+        }
+        spans = [
+            Span(session.open_ms, min(session.close_ms, self._now_ms), DISAGREES)
+            for session in judged
+            if session.session_date in days
+        ]
+        if spans:
+            found.again[symbol] = spans
 
     def _session(
         self,
@@ -89,7 +143,7 @@ class Ledger:
         covered: list[Range],
         neighbours: list[str],
         found: Found,
-    ) -> None:
+    ) -> list[Finding]:
         symbol, database = instrument.symbol, self._database
         is_whole = len(minutes) >= len(expected_minutes(session, self._now_ms))
         evidence = Evidence(
@@ -109,8 +163,12 @@ class Ledger:
         verdict = judge(evidence)
         rows = stored.rows_of(database, symbol, session.session_date)
         gone, new, repaired = reconcile(rows, verdict.spans, minutes)
-        disagree = stored.disagreements(database, symbol, session.open_ms, session.close_ms)
-        stored.write(database, symbol, session.session_date, verdict, gone, new, repaired, disagree)
+        seen = check_tables.compared(
+            database, symbol, session.session_date, session.open_ms, session.close_ms, instrument.price_precision
+        )
+        checked = findings(session.session_date, seen, self._outages, has_all(verdict))
+        day_agrees = next((finding.agrees for finding in checked if finding.check == DAY), None)
+        stored.write(database, symbol, session.session_date, verdict, gone, new, repaired, seen.disagreeing, day_agrees)
         found.sessions += 1
         found.expected += verdict.expected
         found.present += verdict.present
@@ -119,6 +177,7 @@ class Ledger:
         open_spans = [span for span in verdict.spans if span.is_repairable]
         if open_spans:
             found.open.setdefault(symbol, []).extend(open_spans)
+        return checked
 
     def _closed_from(self, calendar: str, session: Session, symbols: list[str]) -> int | None:
         """Asked once an exchange's session, and only when something is missing of it and it is over."""
@@ -130,3 +189,8 @@ class Ledger:
             covered = {symbol: self._coverage.get(symbol, {}).get(session.session_date, []) for symbol in symbols}
             self._closed[key] = closed_from(session, lasts, covered)
         return self._closed[key]
+
+
+def has_all(verdict: Verdict) -> bool:
+    """Whether the session is over and no minute with a trade is missing of it."""
+    return verdict.is_over and not verdict.pending and all(span.reason in (NO_TRADE, CLOSED) for span in verdict.spans)

@@ -8,9 +8,6 @@ from ingestion.database import Database
 from ingestion.ledger import REASONS, Range, Row, Span, Verdict, Volume
 from ingestion.tables import timestamp
 
-# Of the price. Feeds conflate ticks, so that a bar of ticks may miss the last cents of a minute's range.
-PRICE_TOLERANCE = 0.001
-
 MS = "(extract(epoch FROM {}) * 1000)::bigint"
 
 
@@ -115,6 +112,7 @@ def write(
     new: Sequence[Span],
     repaired: Sequence[Span],
     disagree: int,
+    day_agrees: bool | None,
 ) -> None:
     """A session's change in one statement: rows that are no more, rows that are new, what was repaired, and its counts."""
     entries = [(span, "open" if span.is_repairable else "accepted") for span in new]
@@ -129,13 +127,13 @@ def write(
         "   FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::integer[], %s::text[], %s::text[], %s::text[])"
         "   AS n (a, b, m, r, d, s))"
         " INSERT INTO core.session_ledger AS l (symbol, session_date, expected, present, pending, no_trade, provider_gap,"
-        "   throttled, our_outage, unconfirmed, closed, repaired, is_settled, disagree)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        "   throttled, our_outage, unconfirmed, closed, repaired, is_settled, disagree, day_agrees)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (symbol, session_date) DO UPDATE SET expected = EXCLUDED.expected, present = EXCLUDED.present,"
         "   pending = EXCLUDED.pending, no_trade = EXCLUDED.no_trade, provider_gap = EXCLUDED.provider_gap,"
         "   throttled = EXCLUDED.throttled, our_outage = EXCLUDED.our_outage, unconfirmed = EXCLUDED.unconfirmed,"
         "   closed = EXCLUDED.closed, repaired = l.repaired + EXCLUDED.repaired, is_settled = EXCLUDED.is_settled,"
-        "   disagree = EXCLUDED.disagree, checked_at = now()",
+        "   disagree = EXCLUDED.disagree, day_agrees = EXCLUDED.day_agrees, checked_at = now()",
         (
             [row.id for row in gone],
             symbol,
@@ -155,21 +153,9 @@ def write(
             sum(span.minutes for span in repaired),
             verdict.is_settled,
             disagree,
+            day_agrees,
         ),
     )
-
-
-def disagreements(database: Database, symbol: str, start_ms: int, end_ms: int) -> int:
-    """Minutes whose prices, as they were first seen closed, are not those that stand now, by more than the tolerance."""
-    [[count]] = database.run(
-        "SELECT count(*) FROM (SELECT DISTINCT ON (ts) ts, open, high, low, close FROM core.bar_revisions"
-        "   WHERE symbol = %s AND timeframe = '1m' AND ts >= %s AND ts < %s ORDER BY ts, revision) r"
-        " JOIN core.bars b ON b.symbol = %s AND b.timeframe = '1m' AND b.ts = r.ts"
-        " WHERE greatest(abs(r.open - b.open), abs(r.high - b.high), abs(r.low - b.low), abs(r.close - b.close))"
-        "   > %s * b.close",
-        (symbol, timestamp(start_ms), timestamp(end_ms), symbol, PRICE_TOLERANCE),
-    )
-    return int(count)
 
 
 def committed(database: Database, ends: Mapping[tuple[str, int], int]) -> int:

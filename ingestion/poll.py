@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 import structlog
 
-from ingestion import ledger_tables, poll_tables, tables
+from ingestion import check_tables, ledger_tables, poll_tables, tables
 from ingestion.catalogue import instruments
 from ingestion.coverage import Covered, of_newest
 from ingestion.database import Database
@@ -23,6 +23,7 @@ from ingestion.requesting import briefly
 from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
 from ingestion.standing import DELISTED, delisted_sentence, standing
+from ingestion.young_splits import keep_believed, spoken_for
 from market.calendars import session_of
 from market.contracts import Action, Bar
 
@@ -124,6 +125,7 @@ class Look:
         self._now_ms = now_ms
         self._covered: dict[str, list[Covered]] = {}
         self._asked: list[tuple[str, str, int]] = []
+        self._days: list[Bar] = []
 
     def at(self, work: Work) -> None:
         """One request. Raises `ProviderError`."""
@@ -135,8 +137,14 @@ class Look:
         if timeframe == "1m":
             self._covered[symbol] = of_newest(answer, instrument.calendar)
         records = records_of(answer, instrument, timeframe, self._source, SplitFactors(answer.splits))
+        doubted, doubt = keep_believed(self._database, records, answer.splits, symbol, answer.asked_ms)
+        if doubt:
+            summary.failed.append(f"{symbol} {timeframe}")
+            self._covered[symbol] = spoken_for(self._covered.get(symbol, []), doubted)
         if not records.bars and not records.dead_letters:
             return
+        if timeframe == "1d":
+            self._days += records.bars
         summary.rows += len(records.bars) + len(records.dead_letters)
         since_ms = min((bar.event_ms for bar in records.bars), default=0)
         bars = news(records.bars, tables.stored_bars(self._database, symbol, timeframe, since_ms))
@@ -168,6 +176,7 @@ class Look:
         """What the provider has spoken for, and when each symbol was asked about."""
         for symbol, pieces in self._covered.items():
             ledger_tables.note_coverage(self._database, symbol, pieces)
+        check_tables.note_days(self._database, self._days)
         poll_tables.note_asked(self._database, self._asked)
         poll_tables.unmark_delisted(self._database, sorted(set(self._covered) - set(self._summary.delisted)))
 

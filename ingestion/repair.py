@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 
 import structlog
 
+from ingestion import check_tables, tables
 from ingestion import ledger_tables as stored
-from ingestion import tables
 from ingestion.coverage import LONGEST_LAG_MS, Covered, clipped, of_window
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, ProviderError
@@ -19,6 +19,7 @@ from ingestion.publisher import Publisher
 from ingestion.requesting import briefly
 from ingestion.rows import records_of
 from ingestion.splits import SplitFactors
+from ingestion.young_splits import keep_believed, spoken_for
 
 log = structlog.get_logger()
 
@@ -46,6 +47,8 @@ class Summary:
     bars: int = 0
     repaired: int = 0
     still_open: int = 0
+    # Such as "AAPL (day, ticks)": who is in quarantine, and by which checks.
+    quarantined: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
@@ -87,15 +90,24 @@ def run(
     else:
         found = ledger.look(instruments, everything)
         summary.take(found)
-        if found.open:
+        wanted = {
+            symbol: found.open.get(symbol, []) + found.again.get(symbol, []) for symbol in found.open | found.again
+        }
+        if wanted:
             mender = Mender(database, provider, publisher, source, started_s + deadline_s, now_ms, summary)
-            chosen = [instrument for instrument in instruments if instrument.symbol in found.open]
-            stopped = mender.mend(chosen, found.open)
+            chosen = [instrument for instrument in instruments if instrument.symbol in wanted]
+            stopped = mender.mend(chosen, wanted)
+            if stopped is None:
+                check_tables.note_asked_again(database, found.again)
             ledger = Ledger(database, reach, due_ms, now_ms())
             if not wait_for_stream(database, ends()):
                 again = ledger.look(chosen)
                 summary.repaired += again.repaired
                 summary.still_open = sum(span.minutes for spans in again.open.values() for span in spans)
+    summary.quarantined = [
+        f"{symbol} ({', '.join(stay.check for stay in stays)})"
+        for symbol, stays in check_tables.stays(database).items()
+    ]
     summary.seconds = time.monotonic() - started_s
     if stopped is not None:
         summary.error = str(stopped)
@@ -110,6 +122,8 @@ def say(database: Database, summary: Summary, stopped: ProviderError | None) -> 
         f"{summary.sessions} sessions, minutes without a bar: {missing}; {summary.repaired} repaired,"
         f" {summary.still_open} open"
     )
+    if summary.quarantined:
+        detail += f"; in quarantine: {', '.join(summary.quarantined)}"
     state = stopped.state if stopped is not None else "waiting" if summary.error else "ok"
     tables.set_status(database, NAME, state, f"{summary.error}; {detail}" if summary.error else detail)
 
@@ -167,12 +181,15 @@ class Mender:
             answer = briefly(lambda: self._provider.history(instrument.symbol, "1m", start_ms, end_ms), RETRY_S)  # noqa: B023
             splits = {**tables.stored_splits(self._database, instrument.symbol), **dict(answer.splits)}
             records = records_of(answer, instrument, "1m", self._source, SplitFactors(list(splits.items())))
+            doubted, doubt = keep_believed(self._database, records, splits.items(), instrument.symbol, answer.asked_ms)
+            if doubt:
+                self._summary.failed.append(f"{instrument.symbol}: {doubt}"[:200])
             wanted = [bar for bar in records.bars if bar.is_complete and any(s.holds(bar.event_ms) for s in spans)]
             self._publisher.send_all([*wanted, *records.dead_letters], history=True)
             self._summary.bars += len(wanted)
             # Of the rest of the window nothing was sent: it must not count as asked about.
-            spoken_for = of_window(answer, instrument.calendar, start_ms, end_ms)
-            yield from clipped(spoken_for, ((span.start_ms, span.end_ms) for span in spans))
+            pieces = spoken_for(of_window(answer, instrument.calendar, start_ms, end_ms), doubted)
+            yield from clipped(pieces, ((span.start_ms, span.end_ms) for span in spans))
 
 
 def windows(spans: Iterable[Span], floor_ms: int, longest_ms: int) -> list[Range]:

@@ -17,7 +17,8 @@ from market.calendars import session_at
 LIST = """
 SELECT i.symbol, i.name, i.instrument_type, i.exchange, i.calendar, i.currency, i.price_precision, i.state, i.state_detail,
        i.history_at IS NOT NULL, l.price, l.event_time,
-       EXISTS (SELECT FROM v1.provider_trouble t WHERE t.kind = 'throttled' AND t.ends_at > now())
+       EXISTS (SELECT FROM v1.provider_trouble t WHERE t.kind = 'throttled' AND t.ends_at > now()),
+       (SELECT string_agg(q.check_name, ', ' ORDER BY q.check_name) FROM v1.quarantine q WHERE q.symbol = i.symbol AND q.is_in)
 FROM v1.instruments i LEFT JOIN v1.latest l USING (symbol)
 WHERE i.tracked ORDER BY i.added_at, i.symbol
 """
@@ -106,6 +107,7 @@ def listed(database: Database, now_ms: int) -> Table:
         price,
         at,
         throttled,
+        checks,
     ) in database.run(LIST):
         table.add_row(
             symbol,
@@ -115,7 +117,7 @@ def listed(database: Database, now_ms: int) -> Table:
             calendar or "",
             currency or "",
             str(decimals),
-            detail or standing_of(state, calendar, throttled, now_ms),
+            detail or (f"in quarantine ({checks})" if checks else standing_of(state, calendar, throttled, now_ms)),
             "fetched" if history else "not yet",
             "" if price is None else f"{price:.{decimals}f}",
             "" if at is None else spoken(at),

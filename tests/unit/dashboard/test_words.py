@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from dashboard.queries import Service, Watched
+from dashboard.queries import Quality, Refused, Service, Watched
 from dashboard.quote import quote, tab_title
 from dashboard.rail import rail, spark
 from tests.unit.dashboard.conftest import APPLE, CLOSE, NOW, make_snapshot
@@ -122,3 +122,20 @@ def test_what_comes_from_outside_is_never_markup():
 )
 def test_the_small_line_goes_from_left_to_right_and_up_with_the_price(closes, points):
     assert spark(closes) == points
+
+
+def test_letters_that_name_no_symbol_are_counted_with_the_platform() -> None:
+    html = rail(make_snapshot(refused=Refused(1_234, 34, False)))
+    assert "1,234 in a day" in html
+    assert "34 of them name no known symbol" in html
+    assert "1,001+ in a day" in rail(make_snapshot(refused=Refused(1_001, 0, True)))
+    assert '<li class="live"' in rail(make_snapshot(services=[], refused=Refused(0, 0, False)))
+
+
+def test_a_symbol_in_quarantine_says_why() -> None:
+    quality = Quality(
+        CLOSE.date(), 30, 30, 0, 900, 0, 0, 0, None, "ticks and the provider's minutes differ in 20 of 30"
+    )
+    html = rail(make_snapshot(quality=quality))
+    assert "in quarantine: ticks and the provider&#39;s minutes differ in 20 of 30" in html
+    assert "in quarantine" not in rail(make_snapshot())
