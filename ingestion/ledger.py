@@ -1,6 +1,6 @@
 """Why a minute has no bar, by evidence. Pure: the evidence comes from the database, the verdicts go back there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from market.calendars import Session
@@ -58,6 +58,8 @@ class Evidence:
     reach_ms: int
     # The whole exchange had nothing from here on; None where it had.
     closed_from_ms: int | None = None
+    # Minutes of which the provider gave a row that the contract refused.
+    refused: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ def reason_of(minute: int, evidence: Evidence) -> tuple[str, str]:
     """(reason, detail) of a missing minute, but for what its neighbours' volume says."""
     if evidence.closed_from_ms is not None and minute >= evidence.closed_from_ms:
         return CLOSED, "the provider has nothing of any symbol of this exchange from then on"
+    if minute in evidence.refused:
+        return PROVIDER_GAP, "the provider's row was refused: it is a dead letter"
     if holds(evidence.covered, minute):
         return NO_TRADE, ""
     older = f"; {OLDER}" if minute < evidence.now_ms - evidence.reach_ms else ""

@@ -67,6 +67,7 @@ class Ledger:
         self._outages = stored.outages(database, self._since_ms)
         self._troubles = stored.troubles(database, self._since_ms)
         self._coverage = stored.coverage(database, day(self._since_ms))
+        self._refused = stored.refused_minutes(database, self._since_ms)
         self._stays = check_tables.stays(database)
         self._closed: dict[tuple[str, Session], int | None] = {}
 
@@ -158,6 +159,7 @@ class Ledger:
             now_ms=self._now_ms,
             due_ms=self._due_ms,
             reach_ms=self._now_ms - self._since_ms,
+            refused=self._refused.get(symbol, ()),
             closed_from_ms=None if is_whole else self._closed_from(instrument.calendar, session, neighbours),
         )
         verdict = judge(evidence)

@@ -1,5 +1,6 @@
 """The gap ledger's reads and writes in PostgreSQL: one function a statement."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 
@@ -81,6 +82,25 @@ def troubles(database: Database, since_ms: int) -> list[Range]:
         (timestamp(since_ms),),
     )
     return [(start_ms, end_ms) for start_ms, end_ms in rows]
+
+
+def refused_minutes(database: Database, since_ms: int) -> dict[str, set[int]]:
+    """Symbol → the starts of the minutes whose rows ingestion refused; of the newest ten thousand letters."""
+    rows = database.run(
+        "SELECT symbol, payload FROM core.dead_letters WHERE stage = 'ingestion' AND symbol <> '' AND created_at >= %s"
+        " ORDER BY created_at DESC LIMIT 10000",
+        (timestamp(since_ms),),
+    )
+    found: dict[str, set[int]] = {}
+    for symbol, payload in rows:
+        try:
+            body = json.loads(bytes(payload))
+            if isinstance(body, dict) and body.get("timeframe") == "1m":
+                found.setdefault(symbol, set()).add(int(body["ts_ms"]) // 60_000 * 60_000)
+        except (ValueError, KeyError, TypeError):
+            # A frame of the feed or a whole answer: of no single minute.
+            continue
+    return found
 
 
 def settled_sessions(database: Database, symbol: str, since: date) -> set[date]:

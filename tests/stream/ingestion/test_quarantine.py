@@ -1,5 +1,6 @@
 """The cross-checks in PostgreSQL: who goes into quarantine by which evidence, what readers see of it, and how it ends."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -197,6 +198,24 @@ def test_a_split_whose_prices_are_wrong_is_in_the_quality_of_its_day(world: Worl
     assert (wrong.bars, world.quarantine()) == ([], [("split", True)])
     keep_believed(world.connection, right, [(YESTERDAY, 4.0)], "AAPL", NOW_MS)
     assert (len(right.bars), world.quarantine()) == (1, [("split", False)])
+
+
+def test_a_minute_whose_row_was_refused_is_a_gap_of_the_provider(world: World) -> None:
+    missing_ms = YESTERDAY_MS + 600_000
+    world.run("DELETE FROM core.bars WHERE ts = to_timestamp(%s)", missing_ms / 1000)
+    for offset, payload in enumerate(
+        (json.dumps({"timeframe": "1m", "ts_ms": missing_ms}), '{"message": 1}', "<html>")
+    ):
+        world.run(
+            "INSERT INTO core.dead_letters (stage, reason, detail, symbol, payload, content_hash, topic, topic_id, kafka_partition,"
+            " kafka_offset, received_at) VALUES ('ingestion', 'missing_field', '', 'AAPL', %s, %s, 't', 'id', 0, %s, now())",
+            payload.encode(),
+            str(offset),
+            offset,
+        )
+    world.look()
+    gaps = world.run("SELECT reason, state, minutes FROM v1.gaps WHERE session_date = %s", YESTERDAY)
+    assert gaps == [("provider_gap", "accepted", 1)]
 
 
 def test_what_was_refused_and_names_no_known_symbol_is_counted_beside_the_rest(world: World) -> None:

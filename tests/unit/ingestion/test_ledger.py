@@ -104,6 +104,13 @@ def test_a_refusing_provider_is_the_reason_for_what_it_was_not_asked_about(sessi
     ]
 
 
+def test_a_row_that_was_refused_is_no_minute_without_trade(session: Session) -> None:
+    line = "■■··■■"
+    refused = {session.open_ms + 2 * MINUTE_MS}
+    known = evidence(session, line, covered=[part(session, 0, 6)], refused=refused)
+    assert told(session, known) == [(2, 1, "provider_gap"), (3, 1, "no_trade")]
+
+
 def test_what_is_not_due_yet_is_not_missing(session: Session) -> None:
     now_ms = session.open_ms + 6 * MINUTE_MS + 10_000
     line = "■■····"
