@@ -24,7 +24,7 @@ log = structlog.get_logger()
 YOUNG = timedelta(days=30)
 # Closes that are compared may be so much older than the split: a long closure.
 LOOK_BACK = timedelta(days=14)
-# Without anything stored, a jump at the split is judged by its size; for smaller ratios a market can do as much in a night.
+# The jump at a split is judged by its size; with smaller ratios a market can do as much in a night.
 LEAST_TELLING_RATIO = 1.5
 
 Splits = Iterable[tuple[date, float]]
@@ -46,7 +46,7 @@ def disagreements(bars: Iterable[Bar], closes: Mapping[date, float], splits: Spl
 
 
 def judge(bars: list[Bar], closes: Mapping[date, float], ex_date: date, ratio: float) -> Judgement:
-    """The rows before a split against what was printed then (`closes`, by session), or against the jump at the split.
+    """The rows before a split against what was printed then (`closes`, by session), and against the jump at the split.
 
     A row is wrong when it is nearer to a price that is off by the ratio than to the right one.
 
@@ -56,19 +56,37 @@ def judge(bars: list[Bar], closes: Mapping[date, float], ex_date: date, ratio: f
     """
     given = {date.fromisoformat(bar.session_date): bar for bar in bars}
     before = [day for day in given if day < ex_date]
-    half = abs(math.log(ratio)) / 2
-    known = [day for day in before if closes.get(day)]
-    if known:
-        day = max(known)
-        off = given[day].close / closes[day]
-        said = f"{given[day].close:g} for the {closes[day]:g} that was printed on {day}"
-        return Judgement(ex_date, abs(math.log(off)) < half, said)
-    first = min((bar for bar in bars if date.fromisoformat(bar.session_date) >= ex_date), key=_start, default=None)
-    if not before or first is None or half < math.log(LEAST_TELLING_RATIO) / 2:
+    evidence = [
+        one for one in (by_print(given, before, closes, ratio), by_jump(bars, given, before, ex_date, ratio)) if one
+    ]
+    if not evidence:
         return Judgement(ex_date, None)
+    # One witness for the rows is enough: what is stored may itself be what a provider got wrong, and a market may halve in a night.
+    return Judgement(ex_date, any(is_right for is_right, _ in evidence), "; ".join(said for _, said in evidence))
+
+
+def by_print(
+    given: Mapping[date, Bar], before: list[date], closes: Mapping[date, float], ratio: float
+) -> tuple[bool, str] | None:
+    """Against the newest close before the split that is stored."""
+    known = [day for day in before if closes.get(day)]
+    if not known:
+        return None
+    day = max(known)
+    is_near = abs(math.log(given[day].close / closes[day])) < abs(math.log(ratio)) / 2
+    return is_near, f"{given[day].close:g} for the {closes[day]:g} that was printed on {day}"
+
+
+def by_jump(
+    bars: Iterable[Bar], given: Mapping[date, Bar], before: list[date], ex_date: date, ratio: float
+) -> tuple[bool, str] | None:
+    """Against the first price from the split on."""
+    first = min((bar for bar in bars if date.fromisoformat(bar.session_date) >= ex_date), key=_start, default=None)
+    if not before or first is None or abs(math.log(ratio)) < math.log(LEAST_TELLING_RATIO):
+        return None
     last = given[max(before)]
-    said = f"{last.close:g} on {last.session_date}, then {first.open:g}, at a split of {ratio:g} to 1"
-    return Judgement(ex_date, abs(math.log(last.close / first.open) - math.log(ratio)) < half, said)
+    is_near = abs(math.log(last.close / first.open) - math.log(ratio)) < abs(math.log(ratio)) / 2
+    return is_near, f"{last.close:g} on {last.session_date}, then {first.open:g}, at a split of {ratio:g} to 1"
 
 
 def keep_believed(

@@ -92,6 +92,13 @@ def test_where_nothing_is_stored_the_jump_at_the_split_tells() -> None:
     assert judge([day(FRIDAY, 499.23)], {}, MONDAY, 4.0).is_right is None
 
 
+def test_one_witness_is_enough_for_the_rows(at: At) -> None:
+    # What is stored was off by the ratio already: the jump at the split is as it should be.
+    assert kept(Tables({FRIDAY: 124.81}), [day(FRIDAY, 499.23), day(MONDAY, 129.04)], at)[1] == set()
+    # The price fell by three quarters in the night of the split: the close is what was printed.
+    assert kept(Tables({FRIDAY: 499.23}), [day(FRIDAY, 499.23), day(MONDAY, 32.0)], at)[1] == set()
+
+
 def test_an_answer_without_a_young_split_costs_no_question(at: At) -> None:
     tables = Tables({FRIDAY: 499.23})
     bars = [day(FRIDAY, 1996.92), day(MONDAY, 129.04)]
