@@ -36,8 +36,8 @@ r AS (
         WHERE symbol = %(symbol)s AND timeframe = '1m' AND ts >= %(start)s AND ts < %(end)s) o
     JOIN m ON m.ts = o.ts AND m.origin = {PROVIDER_COMPLETE}
     WHERE o.by_provider OR (o.back = 1 AND o.ticks > 0))
-SELECT count(*) FILTER (WHERE origin = {PROVIDER_COMPLETE} AND ticks > 0), count(*) FILTER (WHERE origin = {PROVIDER_COMPLETE}),
-       max(high), min(low), (SELECT close FROM m ORDER BY ts DESC LIMIT 1),
+SELECT count(*) FILTER (WHERE m.origin = {PROVIDER_COMPLETE} AND ticks > 0), count(*) FILTER (WHERE m.origin = {PROVIDER_COMPLETE}),
+       max(m.high), min(m.low), (SELECT close FROM m ORDER BY ts DESC LIMIT 1),
        (SELECT array_agg(DISTINCT {MS.format("ts")}) FROM r WHERE NOT by_provider
             AND off > greatest({TICK_TOLERANCE} * close, {TICK_UNITS} * %(unit)s, {TICK_RANGE} * span) + 1e-9),
        (SELECT array_agg(DISTINCT {MS.format("ts")}) FROM r WHERE by_provider

@@ -109,7 +109,7 @@ def world(postgres: Database) -> Iterator[World]:
 
 
 def test_where_the_sources_agree_nobody_is_in_quarantine(world: World) -> None:
-    # Corrections within the tolerance, and three beyond it.
+    # Corrections of a minute in three, all within the tolerance.
     world.revise("ticks", 0.1, 500)
     world.say_of_the_day(100.2, NOW_MS)
     found = world.look()
