@@ -40,6 +40,7 @@ def test_a_new_symbol_trades_live_has_its_chart_in_ten_seconds_and_its_history_b
     [
         # The simulated exchange trades around the clock here, so that all have its calendar.
         ("7203.T", ("Toyota", "equity", "in JPY, 1 decimals")),
+        ("VOD.L", ("Vodafone", "equity", "in GBp, 2 decimals")),
         ("SPY", ("etf", "in USD, 2 decimals")),
         ("^GSPC", ("index", "in USD")),
         ("EURUSD=X", ("currency", "5 decimals, no volume")),

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 
-from ingestion.poll import new_actions, news
+from ingestion.instruments import Instrument
+from ingestion.poll import Look, Summary, new_actions, news
+from ingestion.poll_plan import Work
+from ingestion.providers.base import Answer, Row
 from market.contracts import Action, Bar
 
 pytestmark = pytest.mark.unit
@@ -44,3 +48,53 @@ def test_a_split_that_is_stored_is_no_news_wherever_the_exchange_is(at: At) -> N
     assert new_actions([split], "XASX", {(date(2025, 11, 24), "split"): 2.0}) == []
     assert new_actions([split], "XASX", {(date(2025, 11, 24), "split"): 3.0}) == [split]
     assert new_actions([split], "XASX", {}) == [split]
+
+
+class Parts:
+    """Provider, broker and database of one poll: an answer, what was sent, what was written."""
+
+    title = "Parts"
+
+    def __init__(self, answer: Answer, closes: dict[date, float]) -> None:
+        self.answer = answer
+        self.closes = closes
+        self.sent: list[Any] = []
+        self.written: list[tuple[str, Any]] = []
+
+    def newest(self, _symbol: str, _timeframe: str) -> Answer:
+        return self.answer
+
+    def send_all(self, records: list[Any]) -> int:
+        self.sent += records
+        return len(records)
+
+    def run(self, statement: str, parameters: Any = ()) -> list[Any]:
+        self.written.append((statement, parameters))
+        if statement.startswith("SELECT session_date, close"):
+            return list(self.closes.items())
+        return [(True,)] if "INTO core.quarantine" in statement else []
+
+    def days(self) -> list[Any]:
+        """The sessions whose own row of the provider was kept for the ledger's comparison."""
+        return [day for statement, parameters in self.written if "provider_days" in statement for day in parameters[1]]
+
+
+@pytest.mark.parametrize(("friday", "believed"), [(499.23, True), (1996.92, False)])
+def test_a_poll_keeps_the_days_it_believes_and_sends_no_row_from_before_a_split_that_it_does_not(
+    apple: Instrument, at: At, friday: float, believed: bool
+) -> None:
+    # The split is of Monday; what was printed on Friday is 499.23, and the provider's row is adjusted for it or not yet.
+    rows = [
+        Row(at(f"{day}T13:30"), date.fromisoformat(day), *[close] * 4, 1_000.0)
+        for day, close in (("2020-08-28", friday / 4), ("2020-08-31", 129.04))
+    ]
+    answer = Answer(at("2020-08-31T22:00"), rows, [(date(2020, 8, 31), 4.0)])
+    parts: Any = Parts(answer, {date(2020, 8, 28): 499.23})
+    summary = Summary()
+    look = Look(parts, parts, parts, "yahoo", summary, lambda: answer.asked_ms)
+    look.at(Work("1d", apple))
+    look.write_down()
+    closes = [record.close for record in parts.sent if isinstance(record, Bar)]
+    assert closes == ([499.23, 129.04] if believed else [129.04])
+    assert parts.days() == (["2020-08-28", "2020-08-31"] if believed else ["2020-08-31"])
+    assert summary.failed == ([] if believed else ["AAPL 1d"])
