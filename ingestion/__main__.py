@@ -6,7 +6,7 @@ import sys
 
 import structlog
 
-from ingestion import logs, settings
+from ingestion import clock, logs, settings
 from ingestion.arguments import parser
 from ingestion.errors import BadConfiguration, IngestionError
 
@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(chosen: argparse.Namespace, configured: settings.Settings) -> int:
     """Runs the command. Imports here: what they bring in reads the environment when it is imported."""
     settings.apply_feed_environment(configured, os.environ)
+    clock.follow(configured.timeline)
 
     from ingestion import commands
 

@@ -10,8 +10,9 @@ from functools import cache
 
 import structlog
 
-from ingestion import backfill, poll, poller, providers, service, tables
+from ingestion import backfill, metrics, poll, poller, providers, service, tables
 from ingestion.budget import Budget
+from ingestion.clock import now_ms
 from ingestion.database import Database
 from ingestion.errors import IngestionError, ProviderError
 from ingestion.poll_plan import pace_of
@@ -46,7 +47,7 @@ def run_poll(chosen: argparse.Namespace, configured: Settings) -> int:
             chosen.symbols,
             chosen.deadline,
             budget.per_minute,
-            service.now_ms,
+            now_ms,
         )
 
     if chosen.until is not None:
@@ -60,7 +61,7 @@ def run_backfill(chosen: argparse.Namespace, configured: Settings) -> int:
     database, publisher = seeded(configured), publisher_of(configured, "backfill")
     request = backfill.Request(chosen.symbols, chosen.timeframes, chosen.since, chosen.everything, chosen.until)
     provider = provider_of(configured, keep=BACKFILL_KEEPS)
-    result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, service.now_ms)
+    result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, now_ms)
     return told(result.as_dict(), stopped)
 
 
@@ -70,7 +71,7 @@ def run_ledger(chosen: argparse.Namespace, configured: Settings) -> int:
 
     database, publisher = Database(configured.database_url), publisher_of(configured, "ledger")
     known = [entry.instrument for entry in tables.tracked(database) if entry.instrument is not None]
-    pace = pace_of(known, budget_of(configured).per_minute, service.now_ms())
+    pace = pace_of(known, budget_of(configured).per_minute, now_ms())
     done, stopped = repair.run(
         database,
         provider_of(configured, keep=BACKFILL_KEEPS),
@@ -78,7 +79,7 @@ def run_ledger(chosen: argparse.Namespace, configured: Settings) -> int:
         configured.source,
         lambda: log_ends(configured.kafka_bootstrap, configured.kafka_prefix),
         pace.due_ms,
-        service.now_ms,
+        now_ms,
         chosen.symbols,
         chosen.everything,
         chosen.deadline,
@@ -96,7 +97,7 @@ def run_actions(chosen: argparse.Namespace, configured: Settings) -> int:
         configured.source,
         chosen.symbols,
         chosen.days,
-        service.now_ms,
+        now_ms,
     )
     return told(done.as_dict(), stopped)
 
@@ -105,7 +106,7 @@ def run_wire(_chosen: argparse.Namespace, configured: Settings) -> int:
     """The real wire against the contract; nothing is stored, PostgreSQL and Kafka are not needed."""
     from ingestion import terminal, wire_check
 
-    return 0 if wire_check.run(provider_of(configured), terminal.console(), service.now_ms) else 1
+    return 0 if wire_check.run(provider_of(configured), terminal.console(), now_ms) else 1
 
 
 def run_gaps(chosen: argparse.Namespace, configured: Settings) -> int:
@@ -121,7 +122,7 @@ def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
 
     database, console = Database(configured.database_url), terminal.console()
     if chosen.verb == "list":
-        console.print(symbols.listed(database, service.now_ms()))
+        console.print(symbols.listed(database, now_ms()))
         return 0
     if chosen.verb == "remove":
         failure = symbols.remove(database, chosen.symbols, console)
@@ -134,7 +135,7 @@ def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
 def run_import(chosen: argparse.Namespace, configured: Settings) -> int:
     from ingestion import import_command
 
-    return import_command.run(chosen, configured, lambda: publisher_of(configured, "import"), service.now_ms())
+    return import_command.run(chosen, configured, lambda: publisher_of(configured, "import"), now_ms())
 
 
 def run_dead_letters(chosen: argparse.Namespace, configured: Settings) -> int:
@@ -182,10 +183,11 @@ def publisher_of(configured: Settings, command: str) -> Publisher:
 
 def told(summary: dict[str, object], stopped: IngestionError | None) -> int:
     """The summary as the last line on stdout, for whoever started the command; the exit code."""
-    log.info("done", **summary)
+    summary = summary | {"provider_errors": metrics.provider_errors()}
+    (log.info if stopped is None else log.warning)("done", **summary)
     print(json.dumps(summary), flush=True)  # noqa: T201  (a command's answer)
     return stopped.exit_code if stopped is not None else 0
 
 
 def today() -> date:
-    return datetime.now(UTC).date()
+    return datetime.fromtimestamp(now_ms() / 1000, UTC).date()

@@ -13,6 +13,7 @@ from prometheus_client import start_http_server
 
 from ingestion import metrics, tables
 from ingestion.asking import Asking
+from ingestion.clock import now_ms
 from ingestion.database import Database
 from ingestion.errors import BrokerAway, DatabaseAway
 from ingestion.feed import Feed
@@ -36,10 +37,6 @@ PARTITIONS_S = 60.0
 REPEATS_S = 60.0
 FLUSH_S = 8.0
 HISTORY_COMMAND = ("nice", "-n10", sys.executable, "-m", "ingestion", "backfill", "--symbols")
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 async def run(settings: Settings, provider: LiveProvider) -> None:

@@ -4,10 +4,11 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ingestion.errors import BadConfiguration
+from market.timeline import Timeline
 from market.topics import prefix_for
 
 
@@ -29,6 +30,8 @@ class Settings(BaseSettings):
     # The simulated exchange's proxy and certificate authority; the user's own proxy is in HTTPS_PROXY and needs neither.
     feed_proxy: str | None = None
     feed_ca: Path | None = None
+    # Its clock, where it plays windows of its days; never the real provider's.
+    simulator_timeline: str | None = None
     # One budget for all processes of a home, kept in a file there.
     requests_per_minute: int = Field(default=60, ge=1)
     # A feed that sends nothing for so long while an exchange is open is taken for dead.
@@ -42,6 +45,19 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return list(dict.fromkeys(symbol.strip().upper() for symbol in value.split(",") if symbol.strip()))
+
+    @field_validator("simulator_timeline")
+    @classmethod
+    def _is_timeline(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            Timeline.parse(value)
+            if info.data.get("source") == "yahoo":
+                raise ValueError("real data has the machine's time")
+        return value
+
+    @property
+    def timeline(self) -> Timeline | None:
+        return None if self.simulator_timeline is None else Timeline.parse(self.simulator_timeline)
 
     @property
     def kafka_prefix(self) -> str:

@@ -39,6 +39,9 @@ def serve(
         str | None, typer.Option(help="What the exchange's clock shows first: ISO, with offset.")
     ] = None,
     speed: Annotated[float | None, typer.Option(help="How much faster than the machine's its clock goes.")] = None,
+    timeline: Annotated[
+        str | None, typer.Option(help="Windows of its days instead: SPEED MACHINE>EXCHANGE … (docs/simulator.md).")
+    ] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Port of the Prometheus endpoint.")] = None,
 ) -> None:
     """Serves until SIGTERM."""

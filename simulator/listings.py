@@ -13,7 +13,17 @@ EPOCH = date(1970, 1, 1)
 REFERENCE_DAY = (date(2026, 1, 2) - EPOCH).days
 
 # What a unit of each currency is worth in US dollars, roughly: only to tell how much an instrument is traded.
-DOLLARS = {"USD": 1.0, "EUR": 1.17, "GBP": 1.35, "GBp": 0.0135, "JPY": 0.0064, "HKD": 0.128, "CHF": 1.26, "CAD": 0.73}
+DOLLARS = {
+    "USD": 1.0,
+    "EUR": 1.17,
+    "GBP": 1.35,
+    "GBp": 0.0135,
+    "JPY": 0.0064,
+    "HKD": 0.128,
+    "CHF": 1.26,
+    "CAD": 0.73,
+    "SEK": 0.095,
+}
 
 # Yahoo's instrument types, as (annual volatility, share of the market factor, growth a year before the reference day).
 TYPE_DEFAULTS = {

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import start_http_server
 
+from market.timeline import Timeline
 from simulator.app import Endpoints, exchange_app, plain_app
 from simulator.certificates import ensure_certificates, server_context
 from simulator.clock import exchange_clock, wall_clock_ms
@@ -48,13 +49,16 @@ async def serve(settings: Settings) -> None:
     files = ensure_certificates(settings.home / "simulator", datetime.now(UTC))
     tls = server_context(files)
     starts_ms = None if settings.starts_at is None else int(settings.starts_at.timestamp() * 1000)
-    clock_ms = exchange_clock(starts_ms, settings.speed, wall_clock_ms)
+    clock_ms, speed = exchange_clock(starts_ms, settings.speed, wall_clock_ms), settings.speed
+    if settings.timeline is not None:
+        timeline = Timeline.parse(settings.timeline)
+        clock_ms, speed = (lambda: timeline.at(wall_clock_ms())), timeline.speed
     schedule = open_schedule(settings, files.ca.with_name("faults.json"), clock_ms())
     market = ScriptedMarket(settings.seed, read_listings(), read_splits(), settings.hours, schedule)
     market.warm_up(clock_ms())
-    feed = Feed(market, settings.ticks_per_second, clock_ms, faulty_frames(schedule), settings.speed)
+    feed = Feed(market, settings.ticks_per_second, clock_ms, faulty_frames(schedule), speed)
     schedule.listeners.append(feed.tape_again)
-    disturber = Disturber(schedule, feed, clock_ms, settings.speed)
+    disturber = Disturber(schedule, feed, clock_ms, speed)
     endpoints = Endpoints(market, feed, clock_ms)
     limit = limited(schedule, clock_ms, time.monotonic, settings.requests_per_minute)
     exchange_side = exchange_app(endpoints, [limit, injected(schedule, market, clock_ms)])

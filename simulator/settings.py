@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from market.timeline import Timeline
 
 
 class Settings(BaseSettings):
@@ -25,5 +27,14 @@ class Settings(BaseSettings):
     # The exchange's clock: the machine's, or one that begins at a time of its own and may go faster.
     starts_at: AwareDatetime | None = Field(None, validation_alias="CANDLESTREAM_SIMULATOR_STARTS_AT")
     speed: float = Field(1.0, gt=0, le=100, validation_alias="CANDLESTREAM_SIMULATOR_SPEED")
+    # Or windows of its days, in the machine's time (`market/timeline.py`); goes before the two.
+    timeline: str | None = Field(None, validation_alias="CANDLESTREAM_SIMULATOR_TIMELINE")
     metrics_port: int | None = Field(None, ge=1, le=65_535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("timeline")
+    @classmethod
+    def _is_timeline(cls, value: str | None) -> str | None:
+        if value is not None:
+            Timeline.parse(value)
+        return value

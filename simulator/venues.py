@@ -50,6 +50,7 @@ VENUES = {
         Venue("GER", "XETRA", "Europe/Berlin", "XETR"),
         Venue("ZRH", "Zurich", "Europe/Zurich", "XSWX"),
         Venue("PAR", "Paris", "Europe/Paris", "XPAR"),
+        Venue("STO", "Stockholm", "Europe/Stockholm", "XSTO"),
         Venue("JPX", "Tokyo", "Asia/Tokyo", "XTKS", calendar_since="1997-01-06"),
         Venue("OSA", "Osaka", "Asia/Tokyo", "XTKS", calendar_since="1997-01-06"),
         Venue("HKG", "HKSE", "Asia/Hong_Kong", "XHKG"),

@@ -5,7 +5,6 @@ import binascii
 import json
 import logging
 import re
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from yfinance.pricing_pb2 import PricingData
 
 from ingestion import metrics
 from ingestion.budget import Budget
+from ingestion.clock import now_ms
 from ingestion.errors import Malformed, ProviderError, Throttled, Unauthorised, Unavailable, UnknownSymbol
 from ingestion.instruments import MOST_DECIMALS, Instrument
 from ingestion.providers.base import Answer, MalformedFrame, Quote, Reach, Row
@@ -160,14 +160,16 @@ class Yahoo:
         # yfinance remembers a failed time-zone look-up for the life of the process.
         YfData().cache_get.cache_clear()
         self._session.forget()
-        asked_ms = int(time.time() * 1000)
+        asked_ms = now_ms()
         ticker = yf.Ticker(symbol, session=self._session)
         try:
             frame = ticker.history(auto_adjust=False, actions=True, timeout=REQUEST_TIMEOUT_S, **arguments)
         except Exception as error:
             if is_empty_answer(error, self._session.chart_status, self._session.chart_body):
                 return ticker, asked_ms, pd.DataFrame()
-            raise classified(error, self._session.chart_status, self._session.chart_body, symbol) from error
+            ours = classified(error, self._session.chart_status, self._session.chart_body, symbol)
+            metrics.PROVIDER_ERRORS.labels(error=type(ours).__name__).inc()
+            raise ours from error
         finally:
             self._session.forget()
         self._session.budget.answered()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 LOOK_EVERY_S = 0.1
+# The exchange's time may leap ahead (`market/timeline.py`).
+LONGEST_WAIT_S = 1.0
 
 
 class SocketFault(Fault):
@@ -76,7 +78,7 @@ class Disturber:
         if self._dead or any(scheduled.covers(now_ms) for scheduled in ahead):
             return LOOK_EVERY_S
         begins = [scheduled.from_ms for scheduled in ahead if scheduled.from_ms > now_ms]
-        return (min(begins) - now_ms) / 1000 / self.speed if begins else None
+        return min((min(begins) - now_ms) / 1000 / self.speed, LONGEST_WAIT_S) if begins else None
 
     def _silences(self) -> list[Scheduled[FeedSilence]]:
         return [scheduled for scheduled in self.schedule.of(FeedSilence) if not scheduled.fault.answers_pings]
