@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 
 from ingestion.instruments import Instrument
@@ -14,7 +15,7 @@ from ingestion.splits import SplitFactors
 from market.calendars import Session, session_at, session_of, session_on
 from market.contracts import MAX_RECORD_BYTES, Action, Bar, DeadLetter, is_complete_row, round_price
 from market.errors import Reason, Rejected
-from market.timeframes import TIMEFRAMES, Timeframe, bucket_start_ms
+from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe, bucket_start_ms
 
 # What fits into a dead letter's record as base64, with room for its other fields.
 MAX_PAYLOAD_BYTES = (MAX_RECORD_BYTES - 2_048) // 4 * 3
@@ -103,12 +104,13 @@ def bar_of(
     source: str,
     factors: SplitFactors,
 ) -> Bar:
-    if not all(map(math.isfinite, (row.open, row.high, row.low, row.close))):
+    finite = math.isfinite
+    if not (finite(row.open) and finite(row.high) and finite(row.low) and finite(row.close)):
         missing = [name for name in ("open", "high", "low", "close") if not math.isfinite(getattr(row, name))]
         raise Rejected(Reason.MISSING_FIELD, f"no {', '.join(missing)}", instrument.symbol)
     factor = factors.of(row.day)
     if frame.is_intraday:
-        session = session_of(instrument.calendar, row.ts_ms)
+        session = _session_of(instrument.calendar, row.ts_ms // MINUTE_MS)
         ts_ms = bucket_start_ms(row.ts_ms, frame, session.open_ms)
         is_regular = session.open_ms <= ts_ms < session.close_ms
         end_ms = min(ts_ms + frame.length_ms, session.close_ms) if is_regular else ts_ms + frame.length_ms
@@ -130,11 +132,22 @@ def bar_of(
         close=round_price(row.close * factor, precision),
         volume=_printed_volume(row.volume, factor) if instrument.has_volume else None,
         session="regular" if is_regular else "ext",
-        session_date=session.session_date.isoformat(),
+        session_date=_written(session.session_date),
         is_complete=is_complete_row(ts_ms, end_ms, answer.asked_ms, aligned=aligned, last_of_open_session=in_progress),
     )
     bar.check()
     return bar
+
+
+@lru_cache(maxsize=1 << 16)
+def _session_of(calendar: str, minute: int) -> Session:
+    """Sessions begin and end on whole minutes; the symbols of a calendar, and its timeframes, have theirs in common."""
+    return session_of(calendar, minute * MINUTE_MS)
+
+
+@lru_cache(maxsize=1024)
+def _written(day: date) -> str:
+    return day.isoformat()
 
 
 def _printed_volume(volume: float, factor: float) -> float:

@@ -9,6 +9,8 @@ import json
 import math
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
+from functools import lru_cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
@@ -21,6 +23,7 @@ SESSIONS = ("regular", "ext")
 ACTIONS = ("split", "dividend")
 
 # Times are milliseconds since the epoch from 1900 to 2100: seconds or nanoseconds by mistake lie outside.
+EPOCH = date(1970, 1, 1)
 FIRST_MS, END_MS = -2_208_988_800_000, 4_102_444_800_000
 
 # Whole numbers below this are exact as floats, and so is a sum of volumes.
@@ -48,11 +51,9 @@ class Record:
     def encode(self) -> bytes:
         """The record as it goes to Kafka; fields that are None are left out."""
         body: dict[str, Any] = {"v": SCHEMA_VERSION, "kind": self.kind}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None:
-                body[field.name] = value
-        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        names, values_of = FIELD_GETTERS[type(self)]
+        body |= {name: value for name, value in zip(names, values_of(self), strict=True) if value is not None}
+        return _write_json(body).encode()
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> Self:
@@ -80,8 +81,8 @@ class Record:
     def check(self) -> None:
         """Raises `Rejected` when a value cannot be."""
         symbol = getattr(self, "symbol", "")
-        for name in FIELD_TYPES[type(self)]:
-            if name.endswith("_ms") and not FIRST_MS <= getattr(self, name) < END_MS:
+        for name in TIME_FIELDS[type(self)]:
+            if not FIRST_MS <= getattr(self, name) < END_MS:
                 raise Rejected(Reason.BAD_TIME, f"{name}={getattr(self, name)}", symbol)
         if self.event_ms > self.fetched_ms + self.MAX_AHEAD_MS:
             raise Rejected(Reason.FUTURE, f"event_ms={self.event_ms} fetched_ms={self.fetched_ms}", symbol)
@@ -138,26 +139,28 @@ class Bar(Record):
         if self.event_ms % MINUTE_MS:
             raise Rejected(Reason.MISALIGNED, f"event_ms={self.event_ms} is not on a whole minute", self.symbol)
         self.check_session_date()
-        for name in ("open", "high", "low", "close"):
-            check_price(name, getattr(self, name), self.symbol)
-        if not self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high:
-            detail = f"open={self.open} high={self.high} low={self.low} close={self.close}"
-            raise Rejected(Reason.BAD_RANGE, detail, self.symbol)
+        in_range = self.low <= self.open <= self.high and self.low <= self.close <= self.high
+        # The lowest is a price and so is the highest: so are those between them.
+        if not (in_range and self.low > 0.0 and self.high < MAX_PRICE):
+            self.refuse_prices()
         check_volume("volume", self.volume, self.symbol)
         check_choice("session", self.session, SESSIONS, self.symbol)
         if self.session == "ext" and not TIMEFRAMES[self.timeframe].is_intraday:
             raise Rejected(Reason.WRONG_TYPE, f"session='ext' of a bar of {self.timeframe}", self.symbol)
 
+    def refuse_prices(self) -> None:
+        """Raises `Rejected`: says which price is none, or that they lie wrong."""
+        for name in ("open", "high", "low", "close"):
+            check_price(name, getattr(self, name), self.symbol)
+        detail = f"open={self.open} high={self.high} low={self.low} close={self.close}"
+        raise Rejected(Reason.BAD_RANGE, detail, self.symbol)
+
     def check_session_date(self) -> None:
         try:
-            day = date.fromisoformat(self.session_date)
+            day = _days_since_epoch(self.session_date)
         except ValueError as error:
-            raise Rejected(Reason.WRONG_TYPE, f"session_date={self.session_date!r}: {error}", self.symbol) from error
-        if day.isoformat() != self.session_date:
-            raise Rejected(
-                Reason.WRONG_TYPE, f"session_date={self.session_date!r} is not {day.isoformat()}", self.symbol
-            )
-        if abs((day - date(1970, 1, 1)).days - self.event_ms // DAY_MS) > self.MAX_SESSION_DAYS:
+            raise Rejected(Reason.WRONG_TYPE, f"session_date={self.session_date!r}{error}", self.symbol) from error
+        if abs(day - self.event_ms // DAY_MS) > self.MAX_SESSION_DAYS:
             detail = f"session_date={self.session_date} is far from event_ms={self.event_ms}"
             raise Rejected(Reason.BAD_TIME, detail, self.symbol)
 
@@ -219,6 +222,11 @@ def _field_types(cls: type[Record]) -> dict[str, tuple[type, bool]]:
 
 
 FIELD_TYPES: dict[type[Record], dict[str, tuple[type, bool]]] = {cls: _field_types(cls) for cls in KINDS.values()}
+TIME_FIELDS = {cls: tuple(name for name in types if name.endswith("_ms")) for cls, types in FIELD_TYPES.items()}
+FIELD_GETTERS = {cls: (tuple(types), attrgetter(*types)) for cls, types in FIELD_TYPES.items()}
+
+# One for all records: `json.dumps` would make another for each.
+_write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def decode(payload: bytes) -> Record:
@@ -259,6 +267,18 @@ def is_complete_row(ts_ms: int, end_ms: int, fetched_ms: int, *, aligned: bool, 
 def round_price(price: float, precision: int) -> float:
     """The price at the instrument's precision (decimal places); float32 noise of the provider's wire goes here."""
     return round(price, precision)
+
+
+@lru_cache(maxsize=1024)
+def _days_since_epoch(written: str) -> int:
+    """Of a date as 2026-11-18; a session has hundreds of bars. Raises `ValueError`, whose text goes behind what was written."""
+    try:
+        day = date.fromisoformat(written)
+    except ValueError as error:
+        raise ValueError(f": {error}") from error
+    if day.isoformat() != written:
+        raise ValueError(f" is not {day.isoformat()}")
+    return (day - EPOCH).days
 
 
 # NaN and the infinities fail these comparisons too.
