@@ -42,6 +42,8 @@ class Summary:
     dead_letters: int = 0
     unknown: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    # Series of which the provider has nothing at all, though it answered.
+    empty: list[str] = field(default_factory=list)
     # Another backfill is at work on these.
     busy: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -157,7 +159,7 @@ def _series(
     symbol = instrument.symbol
     stored = set() if request.everything else tables.stored_sessions(database, symbol, timeframe)
     summary.series += 1
-    bars = 0
+    bars = rejected = 0
     plan = windows(
         timeframe,
         provider.reach[timeframe],
@@ -184,9 +186,13 @@ def _series(
         actions = records.actions if timeframe == "1d" else []
         publisher.send_all([*actions, *records.bars, *records.dead_letters], history=True)
         bars += len(records.bars)
+        rejected += len(records.dead_letters)
         summary.actions += len(actions)
         summary.dead_letters += len(records.dead_letters)
     summary.bars += bars
+    if not bars and not rejected:
+        summary.empty.append(f"{symbol} {timeframe}")
+        log.warning("empty", symbol=symbol, timeframe=timeframe, detail="the provider has no rows of it")
     log.info("series", symbol=symbol, timeframe=timeframe, bars=bars)
     tables.set_status(database, NAME, "ok", f"{symbol} {timeframe}: {bars} bars; {summary.bars} in all")
 

@@ -12,9 +12,10 @@ import structlog
 
 from ingestion import check_tables, ledger_tables, poll_tables, tables
 from ingestion.catalogue import instruments
-from ingestion.coverage import Covered, of_newest
+from ingestion.coverage import LONGEST_LAG_MS, Covered, of_newest
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol, capital, trying_again
+from ingestion.instruments import Instrument
 from ingestion.pace import Pace
 from ingestion.poll_plan import Work, pace_of, plan
 from ingestion.providers.base import Provider
@@ -24,7 +25,7 @@ from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
 from ingestion.standing import DELISTED, delisted_sentence, standing
 from ingestion.young_splits import keep_believed, spoken_for
-from market.calendars import session_of
+from market.calendars import session_at, session_of
 from market.contracts import Action, Bar
 
 log = structlog.get_logger()
@@ -134,6 +135,8 @@ class Look:
         summary.requests += 1
         self._asked.append((symbol, timeframe, self._now_ms()))
         answer = briefly(lambda: self._provider.newest(symbol, timeframe), RETRY_S)
+        if not answer.rows and is_long_open(instrument, self._now_ms()):
+            raise Malformed(f"{symbol} {timeframe}: no rows, while its exchange is open")
         if timeframe == "1m":
             self._covered[symbol] = of_newest(answer, instrument.calendar)
         records = records_of(answer, instrument, timeframe, self._source, SplitFactors(answer.splits))
@@ -179,6 +182,12 @@ class Look:
         check_tables.note_days(self._database, self._days)
         poll_tables.note_asked(self._database, self._asked)
         poll_tables.unmark_delisted(self._database, sorted(set(self._covered) - set(self._summary.delisted)))
+
+
+def is_long_open(instrument: Instrument, now_ms: int) -> bool:
+    """Whether its exchange has been open for longer than a provider ever lags."""
+    session = session_at(instrument.calendar, now_ms)
+    return session is not None and now_ms - session.open_ms > LONGEST_LAG_MS
 
 
 def news(bars: list[Bar], stored: dict[int, tuple[object, ...]]) -> list[Bar]:
