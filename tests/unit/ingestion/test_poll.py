@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ingestion.instruments import Instrument
-from ingestion.poll import Look, Summary, new_actions, news
+from ingestion.poll import Look, Summary, is_long_open, new_actions, news
 from ingestion.poll_plan import Work
 from ingestion.providers.base import Answer, Row
 from market.contracts import Action, Bar
@@ -98,3 +98,18 @@ def test_a_poll_keeps_the_days_it_believes_and_sends_no_row_from_before_a_split_
     assert closes == ([499.23, 129.04] if believed else [129.04])
     assert parts.days() == (["2020-08-28", "2020-08-31"] if believed else ["2020-08-31"])
     assert summary.failed == ([] if believed else ["AAPL 1d"])
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2025-11-24T14:35", False),  # New York opened at 14:30; a provider may lag
+        ("2025-11-24T14:45", True),
+        ("2025-11-24T21:30", False),  # closed since 21:00
+        ("2025-11-23T15:00", False),  # a Sunday
+    ],
+)
+def test_an_answer_without_rows_means_something_only_while_an_exchange_is_long_open(
+    apple: Instrument, at: At, now: str, expected: bool
+) -> None:
+    assert is_long_open(apple, at(now)) is expected

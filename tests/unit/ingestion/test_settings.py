@@ -79,3 +79,30 @@ def test_without_proxy_or_certificates_nothing_is_changed() -> None:
     environ = {"PATH": "/bin"}
     apply_feed_environment(Settings(database_url=URL), environ)
     assert environ == {"PATH": "/bin"}
+
+
+TIMELINE = "60 2026-01-05T10:00:00Z>2024-03-28T11:50:00Z"
+
+
+def test_a_simulated_exchange_brings_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDLESTREAM_DATABASE_URL", URL)
+    assert settings.load().timeline is None
+    monkeypatch.setenv("CANDLESTREAM_SOURCE", "simulator")
+    monkeypatch.setenv("CANDLESTREAM_SIMULATOR_TIMELINE", TIMELINE)
+    timeline = settings.load().timeline
+    assert timeline is not None
+    assert timeline.speed == 60
+
+
+@pytest.mark.parametrize(
+    ("source", "timeline", "said"),
+    [("yahoo", TIMELINE, "machine's time"), ("simulator", "60", "a timeline has a window")],
+)
+def test_real_data_have_no_other_time_and_a_bad_timeline_is_said(
+    monkeypatch: pytest.MonkeyPatch, source: str, timeline: str, said: str
+) -> None:
+    monkeypatch.setenv("CANDLESTREAM_DATABASE_URL", URL)
+    monkeypatch.setenv("CANDLESTREAM_SOURCE", source)
+    monkeypatch.setenv("CANDLESTREAM_SIMULATOR_TIMELINE", timeline)
+    with pytest.raises(BadConfiguration, match=f"CANDLESTREAM_SIMULATOR_TIMELINE.*{said}"):
+        settings.load()
