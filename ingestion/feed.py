@@ -27,6 +27,9 @@ PONG_TIMEOUT_S = 10.0
 BEAT_S = 1.0
 # A connection that lived so long was a good one: the next attempt begins with the short wait again.
 PROVEN_S = 30.0
+# After a connection that gave data the next one is there within five seconds, however often that happens; who refuses us, or hangs
+# up before the first frame, is asked less and less.
+LONGEST_PAUSE_S, LONGEST_AFTER_DATA_S = 20.0, 3.5
 
 
 class FeedLost(Exception):
@@ -76,6 +79,7 @@ class Feed:
         self._now_ms = now_ms
         self._rng = rng
         self._silences = 0
+        self._had_data = False
         self.link: Link | None = None
         self.state = "waiting for symbols"
 
@@ -87,7 +91,8 @@ class Feed:
             started_s = time.monotonic()
             lost = await self._connection()
             attempt = 0 if time.monotonic() - started_s > PROVEN_S else attempt + 1
-            pause_s = backoff_s(attempt, first_s=0.25, longest_s=20.0, rng=self._rng)
+            longest_s = LONGEST_AFTER_DATA_S if self._had_data else LONGEST_PAUSE_S
+            pause_s = backoff_s(attempt, first_s=0.25, longest_s=longest_s, rng=self._rng)
             self.state = f"{lost}, next try in {pause_s:.0f} s"
             log.warning("feed lost", reason=lost.reason, detail=str(lost), attempt=attempt, pause_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
@@ -195,5 +200,6 @@ class Feed:
 
     def _ended(self, lost: FeedLost) -> FeedLost:
         link, self.link = self.link, None
+        self._had_data = link is not None and link.frames > 0
         self._on_lost(lost.reason, str(lost), link.proven_ms if link else 0)
         return lost

@@ -153,6 +153,25 @@ def test_a_server_that_hangs_up_at_once_is_not_asked_again_and_again() -> None:
     against(handler, scenario)
 
 
+def test_a_server_that_gives_data_and_hangs_up_is_asked_again_soon_however_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Without the limit the eighth pause alone would be 32 s.
+    monkeypatch.setattr(feed_module, "LONGEST_AFTER_DATA_S", 0.05)
+
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send("1")
+        await asyncio.sleep(0.05)
+        socket.transport.abort()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        await watched.until(lambda: len(watched.connected) == 9, limit_s=20.0)
+
+    against(handler, scenario)
+
+
 def test_nobody_there_is_said_and_tried_again() -> None:
     async def scenario() -> None:
         watched = Watched(1)
