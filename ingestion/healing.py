@@ -114,6 +114,11 @@ class Healing:
                 self._not_before_ms = now_ms + ASK_AGAIN_MS
         if self._not_before_ms > now_ms:
             return
+        if not any(covered.values()):
+            # Nobody has any row since the hole began: a provider that has lost its data looks like that, and so does one that lags.
+            log.warning("answer", detail="the provider has nothing since the hole began", holes=len(due))
+            self._not_before_ms = now_ms + ASK_AGAIN_MS
+            return
         await in_thread(lambda: self._publisher.flush(DELIVERY_TIMEOUT_S))
         for symbol, pieces in covered.items():
             await in_thread(partial(ledger_tables.note_coverage, self._database, symbol, pieces))

@@ -133,6 +133,9 @@ class Yahoo:
         window: dict[str, Any] = {"period": "max"} if start_ms is None else {"start": _moment(start_ms)}
         if end_ms is not None:
             window["end"] = _moment(end_ms)
+        elif start_ms is not None:
+            # What yfinance would take by itself, but by this process's clock.
+            window["end"] = _moment(now_ms())
         _, asked_ms, frame = self._fetch(symbol, interval=INTERVALS[timeframe], prepost=timeframe == "1m", **window)
         return answer_of(frame, asked_ms)
 
