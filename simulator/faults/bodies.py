@@ -31,10 +31,14 @@ async def rewritten(call: Call, rewrite: Callable[[Json], None]) -> web.StreamRe
     body = getattr(response, "body", None)
     if response.status != 200 or not isinstance(body, bytes) or call.endpoint != "chart":
         return response
-    answer = orjson.loads(body)
-    for result in (answer.get("chart") or {}).get("result") or []:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return response  # another fault has left a page of it, or half
+    results = (answer.get("chart") or {}).get("result") if isinstance(answer, dict) else None
+    for result in results or []:
         rewrite(result)
-    return web.Response(body=orjson.dumps(answer), headers=JSON_TYPE)
+    return web.Response(body=orjson.dumps(answer), headers=JSON_TYPE) if results else response
 
 
 def quote_of(result: Json) -> Json:

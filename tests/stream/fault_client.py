@@ -33,7 +33,7 @@ TIMEFRAME = {"poll": "1m", "backfill": "5m"}
 # What is older than this is settled: corrected late rows are behind it.
 SETTLED_MS = 3_600_000
 # A fraction of what ingestion waits, so that a fault's row takes seconds.
-REQUEST_TIMEOUT_S, RETRY_S, PATIENCE_S, OPEN_TIMEOUT_S, PONG_TIMEOUT_S, SILENCE_S = 2.5, 1.0, 1.5, 2.5, 2.5, 2.5
+REQUEST_TIMEOUT_S, RETRY_S, PATIENCE_S, OPEN_TIMEOUT_S, PONG_TIMEOUT_S, SILENCE_S = 2.5, 1.0, 1.5, 2.5, 2.5, 4.0
 
 logged: list[dict[str, Any]] = []
 
@@ -73,7 +73,7 @@ def shorten() -> None:
     structlog.configure(processors=[keep])
     clock.follow(Timeline.parse(os.environ["CANDLESTREAM_SIMULATOR_TIMELINE"]))
     yahoo.REQUEST_TIMEOUT_S, poll.RETRY_S, backfill.PATIENCE_S = REQUEST_TIMEOUT_S, RETRY_S, PATIENCE_S
-    feed.OPEN_TIMEOUT_S, feed.PONG_TIMEOUT_S = OPEN_TIMEOUT_S, PONG_TIMEOUT_S
+    feed.OPEN_TIMEOUT_S, feed.PONG_TIMEOUT_S, feed.LONGEST_PAUSE_S = OPEN_TIMEOUT_S, PONG_TIMEOUT_S, 1.0
 
 
 def settled(kafka: Kafka, task: str) -> dict[int, list[float | None]]:

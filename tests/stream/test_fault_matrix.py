@@ -39,7 +39,7 @@ CPU_S, CPU_SHARE = 3.0, 0.5
 
 NOT_LISTENING = "it does not listen to the feed"
 NO_SUCH_ANSWER = "the feed has no charts; what the live service asks for it asks as a poll does"
-SILENT = "a feed that ends before its time is a silent one"
+MARKET = "what the market does stays in the history that the tasks are asked for next"
 UNCOUNTED = "the exchange counts no frames"
 
 
@@ -98,12 +98,12 @@ MATRIX = (
     Row("feed_close",       NOT_LISTENING, NOT_LISTENING, "lost", {"code": 1011}),
     Row("feed_abort",       NOT_LISTENING, NOT_LISTENING, "lost"),
     # What the market itself does is no fault of an answer: it is told as it was. Its way into the tables: test_bad_day.py.
-    Row("auction_print",    "whole",   "whole",   "goes on"),
-    Row("split",            "whole",   "whole",   "goes on"),
-    Row("dividend",         "whole",   "whole",   "goes on", {"amount": 0.3}),
+    Row("auction_print",    "whole",   "whole",   MARKET),
+    Row("split",            "whole",   "whole",   MARKET),
+    Row("dividend",         "whole",   "whole",   MARKET, {"amount": 0.3}),
     # These stay in the day's history once they are over: last.
-    Row("halt",             "differs", "differs", "goes on", {"at": "2026-03-11T10:00:00-04:00", "for": "30m"}),
-    Row("early_close",      "differs", "differs", SILENT, {"at": "2026-03-11T10:30:00-04:00"}),
+    Row("halt",             "differs", "differs", MARKET, {"at": "2026-03-11T10:00:00-04:00", "for": "30m"}),
+    Row("early_close",      "differs", "differs", MARKET, {"at": "2026-03-11T10:30:00-04:00"}),
 )  # fmt: skip
 HTTP = {"throttle", "server_error", "html", "hang", "cut"}
 REASONS = {

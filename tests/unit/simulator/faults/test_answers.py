@@ -238,6 +238,32 @@ def test_a_fault_bears_what_another_one_has_left_of_an_answer(second: dict[str, 
         assert result["meta"]["symbol"] == "AAPL"
 
 
+@pytest.mark.parametrize(
+    ("second", "left"),
+    [
+        ({"kind": "html"}, b"<!DOCTYPE html>"),
+        ({"kind": "truncated"}, b'{"chart":'),
+        ({"kind": "null", "shape": "body"}, b"null"),
+        ({"kind": "null", "shape": "result"}, b'{"chart":{"result":null'),
+    ],
+)
+def test_a_fault_leaves_alone_what_another_one_has_made_unreadable(
+    exchange: Exchange, second: dict[str, Any], left: bytes
+):
+    """An auction changes what it can read; over a page or half an answer the exchange itself failed."""
+    exchange.goes_wrong("auction_print")
+    exchange.goes_wrong(**second)
+
+    async def run() -> tuple[int, bytes]:
+        async with exchange.client() as client:
+            answer = await client.get(CHART, params={"range": "1d", "interval": "1m"})
+            return answer.status, await answer.read()
+
+    status, body = asyncio.run(run())
+    assert status == 200
+    assert body.startswith(left)
+
+
 def test_a_skewed_clock_shows_in_the_live_row_and_the_date(exchange: Exchange):
     exchange.now_ms = NOON_MS + 17_000
     straight = asyncio.run(exchange.chart())["timestamp"]
