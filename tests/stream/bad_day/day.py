@@ -21,6 +21,8 @@ from tests.stream.rig import until
 FOLDER = Path(__file__).parent
 SYMBOLS = ("VOLV-B.ST", "ERIC-B.ST", "ATCO-A.ST")
 SEED = 11
+# Which days a poll brings, five at a time, hangs on when it came: all have them from here on.
+DAYS_SINCE = "2024-03-01"
 # In the exchange's seconds: a feed that says nothing for minutes of its day is dead.
 SETTINGS = {"CANDLESTREAM_REQUESTS_PER_MINUTE": "600", "CANDLESTREAM_SILENCE_TIMEOUT_S": "240"}
 # The day begins when every process is up: so many times as long after their start as one small command took.
@@ -150,7 +152,8 @@ class Day:
         A minute that was closed from ticks and that no poll confirmed is as conflated as the feed; a backfill of both sessions puts
         the provider's row in its place, so that what is compared hangs on nothing that a slow machine decides.
         """
-        side.command("backfill", "--timeframes", "1m", "--since", self.script.windows[0][0][:10], "--all")
+        for timeframe, since in (("1m", self.script.windows[0][0][:10]), ("1d", DAYS_SINCE)):
+            side.command("backfill", "--timeframes", timeframe, "--since", since, "--all")
 
         def is_settled() -> bool:
             side.command("poll")
