@@ -321,4 +321,4 @@ def test_garbage_is_malformed_and_nothing_else_escapes(garbage: str | bytes) -> 
 def test_curls_advice_is_no_part_of_what_is_said() -> None:
     advice = "See https://curl.se/libcurl/c/libcurl-errors.html first for more details."
     error = curl.exceptions.ConnectionError(f"Failed to perform, curl: (7) Failed to connect. {advice}")
-    assert str(classified(error, 0, b"", "AAPL")) == "AAPL: curl: (7) Failed to connect"
+    assert str(classified(error, 0, b"", "AAPL")) == "AAPL: failed to connect"
