@@ -19,11 +19,15 @@ GROUPS = (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulat
 def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
     """pytest over the folders of the parts, one part after another, so that a broken unit is known in seconds.
 
+    The unit tests alone are for every save of a file: without those that take a second and more each (`slow`), which the whole has.
     Returns the first code that is not 0; a part without a test for the selection is fine when another has some.
     """
     variables = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
     variables |= {"PYTHONPATH": str(REPO), "PYTHONPYCACHEPREFIX": str(REPO / ".venv" / "pycache")}
-    selection = [] if long else ["-m", "not long"]
+    left_out = [] if long else ["not long"]
+    if parts == ["unit"] and not long and not extra:
+        left_out.append("not slow")
+    selection = ["-m", " and ".join(left_out)] if left_out else []
     nothing_collected = 5
     codes: list[int] = []
     for part in parts:

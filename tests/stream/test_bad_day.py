@@ -83,7 +83,8 @@ def ends_well(script: Script, parts: Parts) -> None:
     assert_as_undisturbed(day)
 
 
-@pytest.mark.timeout(900)  # a minute, on a machine with nothing else to do
+@pytest.mark.long
+@pytest.mark.timeout(900)  # minutes of wall time: the windows at a hundredfold, and two whole days to settle
 def test_a_bad_half_day_in_short_ends_as_an_undisturbed_one(chaos_parts: Parts) -> None:
     ends_well(SHORT, chaos_parts)
 

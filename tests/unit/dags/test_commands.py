@@ -54,6 +54,7 @@ def test_a_backfill_has_an_option_for_each_parameter_that_is_given(arguments: di
     assert backfill_command(**arguments)[3:] == ["backfill", *options]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run_type", "day"),
     [

@@ -11,7 +11,7 @@ from dashboard.database import DatabaseProblem
 from dashboard.feed import Snapshot
 from tests.unit.dashboard.conftest import APPLE, make_snapshot
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 
 class FakeFeed:

@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import wiring
 from stack.home import REPO
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ingestion import feed as feed_module
 from ingestion.feed import Feed
 from ingestion.providers.base import MalformedFrame, Quote, Reach
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 

@@ -130,6 +130,7 @@ class Hour:
         return Summary(requests=requests), None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("symbols", "within_minutes"), [(5, 3), (50, 3), (500, 12)])
 def test_each_minute_of_each_symbol_is_confirmed_in_time_within_the_default_budget(
     tmp_path: Path, symbols: int, within_minutes: int

@@ -135,6 +135,7 @@ def keeping(rows: int) -> Iterator[None]:
         memory.KEEP_ROWS = before
 
 
+@pytest.mark.slow
 @given(logs(), plans)
 def test_any_cut_interleaving_crash_and_restart_ends_in_the_same_bars(log: Log, plan: Plan) -> None:
     at_once, in_pieces = run(log, AT_ONCE).store, run(log, plan).store
@@ -143,6 +144,7 @@ def test_any_cut_interleaving_crash_and_restart_ends_in_the_same_bars(log: Log, 
     assert wrong_frames(in_pieces, log.live + log.history) == ""
 
 
+@pytest.mark.slow
 @given(logs(), plans)
 def test_a_short_memory_reads_back_what_it_forgot(log: Log, plan: Plan) -> None:
     plan = replace(plan, deaths=[], restarts=[])

@@ -313,6 +313,7 @@ def test_ticks_of_two_days_are_counted_by_their_session() -> None:
     assert changes.ticks == {(COIN, monday - 1): 1, (COIN, monday): 2}
 
 
+@pytest.mark.slow
 def test_many_symbols_at_once_are_what_each_is_alone() -> None:
     """Seeded walks of forty symbols, batches of a minute and a half; each symbol's rows against a fold that has no other."""
     rng = np.random.default_rng(3)

@@ -187,6 +187,7 @@ def wrong_values(fold: Fold) -> str:
     return ""
 
 
+@pytest.mark.slow
 @given(logs(), plans, st.sampled_from([1, 256]))
 def test_any_cut_interleaving_crash_and_restart_ends_in_the_same_values(log: Log, plan: Plan, kept_rows: int) -> None:
     at_once = run(log, Plan([False] * 22, [], [], []))

@@ -6,10 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from simulator.feed import MAX_WAITING_BYTES, Client, Feed
 from simulator.market import Market
 from simulator.wire import PricingData
 from tests.unit.simulator.conftest import ms
+
+pytestmark = pytest.mark.slow
 
 NOW_MS = ms("2026-03-11T15:41:27+00:00")
 

@@ -15,6 +15,8 @@ from simulator.tape import minute_tape
 from simulator.trades import MinuteBar, fill_minute
 from tests.unit.simulator.conftest import ms
 
+pytestmark = pytest.mark.slow
+
 NOW_MS = ms("2026-03-11T15:41:27+00:00")
 SYMBOLS = ["AAPL", "GME", "^GSPC", "EURUSD=X", "BTC-USD", "PEPE24478-USD", "7203.T", "HFG.DE"]
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import orjson
+import pytest
 
 from simulator.chart import chart_answer
 from simulator.listings import read_listings
@@ -14,6 +15,8 @@ from simulator.market import Market
 from simulator.splits import read_splits
 from simulator.tape import minute_tape
 from tests.unit.simulator.conftest import SEED, ms
+
+pytestmark = pytest.mark.slow
 
 NOW_MS = ms("2026-03-11T15:41:27+00:00")
 QUESTIONS = [

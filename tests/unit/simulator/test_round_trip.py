@@ -17,6 +17,8 @@ import pytest
 
 from tests.unit.simulator.yfinance_client import assert_whole, what_yfinance_finds
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

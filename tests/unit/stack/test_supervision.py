@@ -106,6 +106,7 @@ def test_what_ignores_the_signal_is_killed_after_its_limit(tmp_path: Path) -> No
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_after_it_was_well_is_started_again(tmp_path: Path) -> None:
     answers = iter([WELL])
 
@@ -197,6 +198,7 @@ def test_a_session_number_that_was_given_away_means_nobody_of_ours(tmp_path: Pat
     child.kill()
 
 
+@pytest.mark.slow
 def test_an_orphan_in_a_session_of_ours_that_works_in_our_folder_is_a_leftover(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.run.mkdir()

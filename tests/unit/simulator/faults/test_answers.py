@@ -10,6 +10,8 @@ import pytest
 from tests.unit.simulator.conftest import ms
 from tests.unit.simulator.faults.conftest import CHART, NOON_MS, Exchange
 
+pytestmark = pytest.mark.slow
+
 QUERY = {"range": "1d", "interval": "1m", "crumb": "simulated.Exc"}
 
 

@@ -6,11 +6,15 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from simulator.faults.scenario import scenario_of
 from simulator.market import Market
 from simulator.tape import frames_of_minute
 from tests.unit.simulator.conftest import ms
 from tests.unit.simulator.faults.conftest import NOON_MS, Exchange
+
+pytestmark = pytest.mark.slow
 
 MORNING_MS = ms("2026-03-11T11:00:00-04:00")
 SCENARIO = {

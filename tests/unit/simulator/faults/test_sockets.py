@@ -21,6 +21,8 @@ from simulator.faults.tape import faulty_frames
 from simulator.feed import Feed
 from tests.unit.simulator.conftest import SEED, ms
 
+pytestmark = pytest.mark.slow
+
 STREAM = {"Host": "streamer.finance.yahoo.com"}
 
 
