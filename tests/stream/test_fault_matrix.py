@@ -29,7 +29,7 @@ from tests.embedded import REPO, drop_database, fresh_database
 from tests.stream.bad_day.day import ms
 from tests.stream.faulty_exchange import FaultyExchange, running_exchange
 
-pytestmark = pytest.mark.stream
+pytestmark = [pytest.mark.stream, pytest.mark.long]
 
 NOON = "2026-03-11T12:00:00-04:00"
 # Of the wall clock; a task that meets a fault waits for a few short time-outs and no longer.
