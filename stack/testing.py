@@ -11,9 +11,13 @@ from stack.platform import DROPPED
 
 PARTS = ("unit", "stream", "platform")
 # Unit tests share nothing. A process for each group of folders imports what the group needs and no more, which costs less than
-# spreading every folder over all cores; one more than two cores fills the waits of the others. The tests of the other parts share
-# servers and a machine's ports.
-GROUPS = (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulator"))
+# spreading every folder over all cores; one more than two cores fills the waits of the others. Whole platforms share a
+# machine's ports: those of the stream wait for servers most of the time, so three processes with servers of their own share them.
+GROUPS = {
+    "unit": (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulator")),
+    "stream": (("test_chaos.py", "test_chosen.py"), ("ingestion", "test_exchange_faults.py")),
+    "platform": (),
+}
 
 
 def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
@@ -44,11 +48,11 @@ def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
 def together(part: str) -> list[list[str]]:
     """The folders and files of a part, one list for each process."""
     top = REPO / "tests" / part
-    if part != "unit":
-        return [[str(top.relative_to(REPO))]]
-    folders = sorted(path.name for path in top.iterdir() if path.is_dir() and any(path.rglob("test_*.py")))
-    rest = tuple(name for name in folders if not any(name in group for group in GROUPS))
-    return [[f"tests/{part}/{name}" for name in group if name in folders] for group in (*GROUPS, rest)]
+    names = sorted(
+        path.name for path in top.iterdir() if path.name.startswith("test_") or any(path.glob("**/test_*.py"))
+    )
+    rest = tuple(name for name in names if not any(name in group for group in GROUPS[part]))
+    return [[f"tests/{part}/{name}" for name in group if name in names] for group in (*GROUPS[part], rest)]
 
 
 def side_by_side(commands: list[list[str]], variables: dict[str, str]) -> list[int]:
