@@ -235,6 +235,8 @@ class Driver:
                     topics.open_gap(
                         cursor, at.topic, "log_truncated", f"offsets {at.next_offset} to {part.first - 1} were gone"
                     )
+            # Readers ask as of a time by when what closed or changed a bar was committed (`v1.bars_as_of`).
+            began_at = ledger.began_at(cursor) if changes.series.rows["closed"].any() else None
             kill_points.reached(Point.IN_TRANSACTION)
             ledger.advance(cursor, self.cluster_id, self.epoch, steps)
             self.steps.end("write")
@@ -245,6 +247,8 @@ class Driver:
             at = self.positions[place]
             at.next_offset, at.clock_ms, at.clock_since_ms = step.next_offset, step.clock_ms, step.clock_since_ms
         self.book.published()
+        if began_at is not None:
+            ledger.note_commit(self._connection, began_at)
         for part in scanned.ranges:
             metrics.RECORDS.labels(self.positions[part.topic, part.partition].topic).inc(part.records)
         for row in scanned.rejects:

@@ -1,6 +1,7 @@
 """Where the next batch begins: Kafka offsets in the same transaction as the rows, moved by compare-and-set."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
@@ -125,3 +126,21 @@ def check_epoch(cursor: Cursor, epoch: int) -> None:
         raise LedgerMoved(f"an older database: it knows epoch {row[0] if row else 'none'}, this driver's is {epoch}")
     if row[0] > epoch:
         raise Fenced(f"this driver's epoch is {epoch}, the ledger's {row[0]} of {row[1]}")
+
+
+def began_at(cursor: Cursor) -> datetime:
+    """When the transaction began: the `updated_at` of the rows that it writes."""
+    cursor.execute("SELECT now()")
+    [(at,)] = cursor.fetchall()
+    return at
+
+
+def note_commit(connection: Connection, began: datetime) -> None:
+    """When the transaction that began then was committed: just now. It is not waited for until it is on disk: where it is
+    missing after a crash, the beginning counts."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")
+        cursor.execute(
+            "INSERT INTO core.commits (began_at, committed_at) VALUES (%s, clock_timestamp()) ON CONFLICT DO NOTHING",
+            (began,),
+        )

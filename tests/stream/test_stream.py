@@ -70,6 +70,10 @@ def test_ticks_become_bars_that_close_by_the_clock_and_are_corrected_by_the_prov
     )
     assert stream.ask(revisions) == [(0, 10.5, 80.0, True)]
     assert stream.ask("SELECT high, volume, ticks FROM v1.bars WHERE timeframe = '1d'") == [(10.6, 205.0, 4)]
+    unknown = """SELECT b.timeframe, b.ts FROM v1.bars b LEFT JOIN v1.commits c ON c.began_at = b.updated_at
+                 WHERE b.is_closed AND c.committed_at IS NULL"""
+    until(lambda: not stream.ask(unknown), "when each closed bar was committed", 10)
+    assert stream.ask("SELECT count(*) > 0, bool_and(committed_at > began_at) FROM v1.commits") == [(True, True)]
     assert stream.ask("SELECT ticks, late, corrected FROM v1.quality WHERE symbol = 'AAPL'") == [(4, 0, 1)]
 
 
