@@ -1,7 +1,7 @@
-"""The history that the provider keeps, to the history topic: series by series, each oldest first."""
+"""The history that the provider keeps, to the history topic: days first, then each symbol in rising time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -14,13 +14,14 @@ from ingestion.coverage import Covered, of_window
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError
 from ingestion.instruments import Instrument
-from ingestion.plan import ORDER, windows
-from ingestion.providers.base import Provider
+from ingestion.plan import Window, windows
+from ingestion.providers.base import DAY_MS, Provider
 from ingestion.publisher import Publisher
 from ingestion.requesting import patiently
-from ingestion.rows import records_of, refused_answer
+from ingestion.rows import Records, records_of, refused_answer
 from ingestion.splits import SplitFactors
 from ingestion.young_splits import keep_believed, spoken_for
+from market.contracts import END_MS, Bar
 
 log = structlog.get_logger()
 
@@ -28,6 +29,9 @@ NAME = "backfill"
 # How long a backfill waits for a provider that refuses or is away, each time.
 PATIENCE_S = 1_800.0
 FLUSH_S = 120.0
+# The frames whose bars go further back than minutes do.
+SEEDS = ("1h", "15m", "5m")
+ALL = END_MS
 
 
 @dataclass(slots=True)
@@ -75,47 +79,22 @@ def backfill(
 ) -> tuple[Summary, ProviderError | None]:
     """Fetches what is missing (or everything). Returns what it did, and the error that ended it early."""
     started_s = time.monotonic()
-    summary = Summary()
-    known, summary.unknown, stopped = patient_instruments(database, provider, source, request.symbols, now_ms)
+    run = Backfill(database, provider, publisher, source, request, now_ms)
+    known, run.summary.unknown, stopped = patient_instruments(database, provider, source, request.symbols, now_ms)
     claimed = [instrument for instrument in known if tables.claim_history(database, instrument.symbol)]
+    summary = run.summary
     summary.busy = sorted({i.symbol for i in known} - {i.symbol for i in claimed})
-    known = claimed
-    summary.symbols = len(known)
-    splits = {instrument.symbol: tables.stored_splits(database, instrument.symbol) for instrument in known}
-    covered: dict[str, list[Covered]] = {}
-    for timeframe in ORDER:
-        if stopped is not None or (request.timeframes and timeframe not in request.timeframes):
-            continue
-        for instrument in known:
-            try:
-                _series(
-                    database,
-                    provider,
-                    publisher,
-                    source,
-                    instrument,
-                    timeframe,
-                    request,
-                    splits,
-                    covered,
-                    summary,
-                    now_ms,
-                )
-            except ABOUT_ONE_ANSWER as error:
-                summary.failed.append(f"{instrument.symbol} {timeframe}")
-                log.warning("answer", symbol=instrument.symbol, timeframe=timeframe, detail=str(error))
-                if isinstance(error, Malformed) and error.original:
-                    letter = refused_answer(error.original, str(error), source, now_ms(), instrument.symbol)
-                    summary.dead_letters += publisher.send_all([letter])
-            except ProviderError as error:
-                stopped = error
-                break
+    summary.symbols = len(claimed)
+    try:
+        run.fetch(claimed)
+    except ProviderError as error:
+        stopped = error
     publisher.flush(FLUSH_S)
-    for symbol, pieces in covered.items():
+    for symbol, pieces in run.covered.items():
         ledger_tables.note_coverage(database, symbol, pieces)
     if stopped is None and not (request.timeframes or request.since or request.until):
         failed = {entry.partition(" ")[0] for entry in summary.failed}
-        for instrument in known:
+        for instrument in claimed:
             if instrument.symbol not in failed:
                 tables.mark_history(database, instrument.symbol)
     summary.seconds = time.monotonic() - started_s
@@ -123,6 +102,105 @@ def backfill(
     detail = f"{summary.series} series, {summary.bars} bars of {summary.symbols} symbols in {summary.seconds:.0f} s"
     tables.set_status(database, NAME, stopped.state if stopped else "stopped", f"{stopped or 'done'}: {detail}")
     return summary, stopped
+
+
+@dataclass(slots=True)
+class Backfill:
+    """One run. `splits` are what is known of each symbol's, `covered` what the provider spoke of, by symbol."""
+
+    database: Database
+    provider: Provider
+    publisher: Publisher
+    source: str
+    request: Request
+    now_ms: Callable[[], int]
+    summary: Summary = field(default_factory=Summary)
+    splits: dict[str, dict[date, float]] = field(default_factory=dict)
+    covered: dict[str, list[Covered]] = field(default_factory=dict)
+
+    def fetch(self, known: list[Instrument]) -> None:
+        """All series: the days of every symbol, then the rest symbol by symbol. Raises `ProviderError` where it cannot go on."""
+        for instrument in known:
+            self.splits[instrument.symbol] = tables.stored_splits(self.database, instrument.symbol)
+            self._series(instrument, "1d", ALL)
+        for instrument in known:
+            self._intraday(instrument)
+
+    def _intraday(self, instrument: Instrument) -> None:
+        """In rising time as far as that goes, for a bar that comes after younger ones has all their indicators computed again.
+
+        The frames' own bars are sent as far back as no minute reaches; the minutes make the rest of them. What the provider says
+        of that rest comes after the minutes, which outrank it.
+        """
+        reach = self.provider.reach["1m"].days_back
+        split_ms = ALL if reach is None else self.now_ms() - reach * DAY_MS
+        held: list[Bar] = []
+        try:
+            for timeframe in SEEDS:
+                held += self._series(instrument, timeframe, split_ms)
+            self._series(instrument, "1m", ALL)
+        finally:
+            self.publisher.send_all(held, history=True)
+
+    def _series(self, instrument: Instrument, timeframe: str, before_ms: int) -> list[Bar]:
+        """One symbol's bars of one timeframe: sends those before `before_ms`, gives the others."""
+        if self.request.timeframes and timeframe not in self.request.timeframes:
+            return []
+        symbol, summary = instrument.symbol, self.summary
+        summary.series += 1
+        found, held = 0, []
+        try:
+            for start_ms, end_ms in self._windows(instrument, timeframe):
+                records = self._answer(instrument, timeframe, start_ms, end_ms)
+                held += [bar for bar in records.bars if bar.event_ms >= before_ms]
+                # Daily answers have all actions; an intraday one repeats some of them.
+                actions = records.actions if timeframe == "1d" else []
+                older = [bar for bar in records.bars if bar.event_ms < before_ms]
+                self.publisher.send_all([*actions, *older, *records.dead_letters], history=True)
+                found += len(records.bars) + len(records.dead_letters)
+                summary.bars += len(records.bars)
+                summary.actions += len(actions)
+                summary.dead_letters += len(records.dead_letters)
+        except ABOUT_ONE_ANSWER as error:
+            summary.failed.append(f"{symbol} {timeframe}")
+            log.warning("answer", symbol=symbol, timeframe=timeframe, detail=str(error))
+            if isinstance(error, Malformed) and error.original:
+                letter = refused_answer(error.original, str(error), self.source, self.now_ms(), symbol)
+                summary.dead_letters += self.publisher.send_all([letter])
+            return held
+        if not found:
+            summary.empty.append(f"{symbol} {timeframe}")
+            log.warning("empty", symbol=symbol, timeframe=timeframe, detail="the provider has no rows of it")
+        log.info("series", symbol=symbol, timeframe=timeframe, records=found)
+        tables.set_status(
+            self.database, NAME, "ok", f"{symbol} {timeframe}: {found} records; {summary.bars} bars in all"
+        )
+        return held
+
+    def _windows(self, instrument: Instrument, timeframe: str) -> Iterator[Window]:
+        request, reach = self.request, self.provider.reach[timeframe]
+        is_all = request.everything
+        stored = set() if is_all else tables.stored_sessions(self.database, instrument.symbol, timeframe)
+        return windows(
+            timeframe, reach, instrument.calendar, stored, self.now_ms(), is_all, request.since, request.until
+        )
+
+    def _answer(self, instrument: Instrument, timeframe: str, start_ms: int | None, end_ms: int | None) -> Records:
+        """The records of one request. Splits that it tells of are remembered for the answers after it."""
+        symbol = instrument.symbol
+        self.summary.requests += 1
+        answer = patiently(partial(self.provider.history, symbol, timeframe, start_ms, end_ms), PATIENCE_S)
+        splits = self.splits[symbol]
+        splits.update(answer.splits)
+        records = records_of(answer, instrument, timeframe, self.source, SplitFactors(list(splits.items())))
+        doubted, doubt = keep_believed(self.database, records, splits.items(), symbol, answer.asked_ms)
+        if doubt:
+            # The history counts as not fetched: it is asked for again.
+            self.summary.failed.append(f"{symbol} {timeframe}: {doubt}"[:200])
+        if timeframe == "1m" and start_ms is not None:
+            pieces = of_window(answer, instrument.calendar, start_ms, end_ms)
+            self.covered.setdefault(symbol, []).extend(spoken_for(pieces, doubted))
+        return records
 
 
 def patient_instruments(
@@ -140,61 +218,6 @@ def patient_instruments(
         return *patiently(look, PATIENCE_S), None
     except ProviderError as error:
         return [], [], error
-
-
-def _series(
-    database: Database,
-    provider: Provider,
-    publisher: Publisher,
-    source: str,
-    instrument: Instrument,
-    timeframe: str,
-    request: Request,
-    splits: dict[str, dict[date, float]],
-    covered: dict[str, list[Covered]],
-    summary: Summary,
-    now_ms: Callable[[], int],
-) -> None:
-    """One symbol's bars of one timeframe. Splits that it learns are remembered for the series after it."""
-    symbol = instrument.symbol
-    stored = set() if request.everything else tables.stored_sessions(database, symbol, timeframe)
-    summary.series += 1
-    bars = rejected = 0
-    plan = windows(
-        timeframe,
-        provider.reach[timeframe],
-        instrument.calendar,
-        stored,
-        now_ms(),
-        request.everything,
-        request.since,
-        request.until,
-    )
-    for start_ms, end_ms in plan:
-        summary.requests += 1
-        answer = patiently(partial(provider.history, symbol, timeframe, start_ms, end_ms), PATIENCE_S)
-        splits[symbol].update(answer.splits)
-        records = records_of(answer, instrument, timeframe, source, SplitFactors(list(splits[symbol].items())))
-        doubted, doubt = keep_believed(database, records, splits[symbol].items(), symbol, answer.asked_ms)
-        if doubt:
-            # The history counts as not fetched: it is asked for again.
-            summary.failed.append(f"{symbol} {timeframe}: {doubt}"[:200])
-        if timeframe == "1m" and start_ms is not None:
-            pieces = of_window(answer, instrument.calendar, start_ms, end_ms)
-            covered.setdefault(symbol, []).extend(spoken_for(pieces, doubted))
-        # Daily answers have all actions; an intraday one repeats some of them.
-        actions = records.actions if timeframe == "1d" else []
-        publisher.send_all([*actions, *records.bars, *records.dead_letters], history=True)
-        bars += len(records.bars)
-        rejected += len(records.dead_letters)
-        summary.actions += len(actions)
-        summary.dead_letters += len(records.dead_letters)
-    summary.bars += bars
-    if not bars and not rejected:
-        summary.empty.append(f"{symbol} {timeframe}")
-        log.warning("empty", symbol=symbol, timeframe=timeframe, detail="the provider has no rows of it")
-    log.info("series", symbol=symbol, timeframe=timeframe, bars=bars)
-    tables.set_status(database, NAME, "ok", f"{symbol} {timeframe}: {bars} bars; {summary.bars} in all")
 
 
 def _day(ts_ms: int) -> date:

@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from ingestion.providers.base import DAY_MS, Reach
 from market.calendars import session_on, sessions
 
-# The order of the series: days first, for they make every chart useful and bring the splits that all others are un-done with.
-ORDER = ("1d", "1m", "5m", "15m", "1h")
 # A daily history is looked through so far back for sessions that are missing.
 DAILY_LOOK_BACK_DAYS = 365
 

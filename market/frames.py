@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 
-from market.calendars import WEEKMASKS, Session, sessions
+from market.calendars import WEEKMASKS, Session, session_on, sessions
 from market.timeframes import MINUTE_MS, TIMEFRAMES, bucket_start_ms
 
 # Each frame is the roll-up of the next smaller one, so that a change costs a handful of rows and not a day of minutes.
@@ -50,6 +50,17 @@ def bucket(timeframe: str, ts_ms: int, session: Session, calendar: str) -> tuple
     return start, min(start + frame.length_ms, session.close_ms), session
 
 
+@lru_cache(maxsize=65536)
+def span(calendar: str, timeframe: str, day: int) -> tuple[int, int, int, int]:
+    """(start, end, session date, its open) of the bar of whole sessions (1d, 1w, 1mo) that holds a session.
+
+    Times are milliseconds, `day` and the date of the bar's first session are days since the epoch.
+    """
+    session = session_on(calendar, from_days(day))
+    start, end, first = bucket(timeframe, session.open_ms, session, calendar)
+    return start, end, to_days(first.session_date), first.open_ms
+
+
 def annual_bars(calendar: str, timeframe: str) -> float:
     """Bars of `timeframe` in a year of `calendar`, for annualising a volatility."""
     days = SESSIONS_A_YEAR.get(calendar, STOCK_SESSIONS_A_YEAR)
@@ -77,7 +88,6 @@ def _open_minutes(session: Session) -> float:
     return (session.close_ms - session.open_ms - pause_ms) / MINUTE_MS
 
 
-@lru_cache(maxsize=4096)
 def _span(timeframe: str, day: date, calendar: str) -> tuple[Session, Session] | None:
     """The first and the last session of the week or month of `day`; None where the calendar knows none there."""
     if timeframe == "1w":
@@ -86,6 +96,11 @@ def _span(timeframe: str, day: date, calendar: str) -> tuple[Session, Session] |
     else:
         first = day.replace(day=1)
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return _first_and_last(calendar, first, last)
+
+
+@lru_cache(maxsize=4096)
+def _first_and_last(calendar: str, first: date, last: date) -> tuple[Session, Session] | None:
     known = sessions(calendar, first, last)
     return (known[0], known[-1]) if known else None
 

@@ -182,7 +182,11 @@ class Memory:
         if is_short.any():
             series, ts = series[is_short], ts[is_short]
             is_short = self.arena.find(series, ts) < indicators.LOOKBACK
-            for number, at_ms in zip(series[is_short].tolist(), ts[is_short].tolist(), strict=True):
+            series, ts = series[is_short], ts[is_short]
+            # What is enough for the oldest of a series is enough for all of it.
+            order = np.lexsort((ts, series))
+            found, first = np.unique(series[order], return_index=True)
+            for number, at_ms in zip(found.tolist(), ts[order][first].tolist(), strict=True):
                 self._reach(number, np.array([at_ms]))
 
     def reach_position(self, series: int, position: int) -> int:

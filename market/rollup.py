@@ -1,7 +1,6 @@
 """Higher frames from lower ones: which parent bars a changed child asks for, and what they become; for all symbols at once."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +9,8 @@ from market import bars
 from market.actions import in_first_shares
 from market.arena import Ints, spread
 from market.bars import OURS, PROVIDER_COMPLETE, Rows
-from market.calendars import session_on, sessions_of
-from market.frames import bucket, from_days, to_days
+from market.calendars import sessions_of
+from market.frames import span
 from market.memory import IS_ROLLED_INTRADAY, Memory
 from market.timeframes import TIMEFRAMES
 
@@ -127,12 +126,5 @@ def _place_intraday(children: Rows, timeframe: str, calendar: str) -> tuple[Ints
 def _place_in_sessions(children: Rows, timeframe: str, calendar: str) -> tuple[Ints, Ints, Ints, Ints]:
     """Parents' times in whole sessions: a day, a week or a month of them."""
     days, which = np.unique(children["session_date"], return_inverse=True)
-    spans = np.array([_span(calendar, timeframe, day) for day in days.tolist()], np.int64)[which]
+    spans = np.array([span(calendar, timeframe, day) for day in days.tolist()], np.int64)[which]
     return spans[:, 0], spans[:, 1], spans[:, 2], spans[:, 3]
-
-
-@lru_cache(maxsize=65536)
-def _span(calendar: str, timeframe: str, day: int) -> tuple[int, int, int, int]:
-    session = session_on(calendar, from_days(day))
-    start, end, first_session = bucket(timeframe, session.open_ms, session, calendar)
-    return start, end, to_days(first_session.session_date), first_session.open_ms

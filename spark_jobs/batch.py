@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from market.bars import NONE, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
 from market.batches import Batch, Instrument, Layer, layered
-from market.calendars import session_of, session_on, sessions_of
+from market.calendars import session_of, sessions_of
 from market.contracts import Bar
 from market.errors import Reason
-from market.frames import bucket, to_days
+from market.frames import span, to_days
 from market.latest import LATEST, Prices
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe
@@ -197,12 +197,9 @@ def _place_bars(rows: Rows, dates: Codes, calendar: str, frame: Timeframe) -> ND
     """
     if not frame.is_intraday:
         used, which = np.unique(dates.of, return_inverse=True)
-        days = [session_on(calendar, date.fromisoformat(dates.names[code])) for code in used.tolist()]
-        spans = [bucket(frame.name, day.open_ms, day, calendar) for day in days]
-        rows["ts"] = np.array([start for start, _, _ in spans])[which]
-        rows["end"] = np.array([end for _, end, _ in spans])[which]
-        rows["session_date"] = np.array([to_days(first.session_date) for _, _, first in spans])[which]
-        rows["session_open"] = np.array([first.open_ms for _, _, first in spans])[which]
+        days = [to_days(date.fromisoformat(dates.names[code])) for code in used.tolist()]
+        spans = np.array([span(calendar, frame.name, day) for day in days], np.int64)[which]
+        rows["ts"], rows["end"], rows["session_date"], rows["session_open"] = spans.T
         return np.ones(len(rows), bool)
     placed = sessions_of(calendar, rows["ts"])
     opens, closes = placed.open_ms, placed.close_ms

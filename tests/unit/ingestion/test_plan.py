@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from ingestion.plan import ORDER, windows
+from ingestion.plan import windows
 from ingestion.providers.base import DAY_MS, Reach
 
 pytestmark = pytest.mark.unit
@@ -20,10 +20,6 @@ def now_ms(at: At) -> int:
 
 def days(first: date, last: date) -> set[date]:
     return {first + timedelta(days=offset) for offset in range((last - first).days + 1)}
-
-
-def test_days_come_first_for_they_bring_the_splits() -> None:
-    assert ORDER[:2] == ("1d", "1m")
 
 
 def test_minutes_that_were_never_fetched_come_in_weeks_oldest_first(now_ms: int) -> None:
