@@ -24,6 +24,11 @@ class Health:
 WELL = Health(True, "ok")
 
 
+def no_life() -> str:
+    """What a process is bound to that is bound to none."""
+    return ""
+
+
 def always_well() -> Health:
     """The probe of what nothing has to be waited for."""
     return WELL
@@ -43,6 +48,8 @@ class ProcessSpec:
     prepare: Callable[[], None] = field(default=lambda: None)
     # What must be well before it starts; asked for a minute at most, for a part that never comes must not hold it up.
     waits_for: Callable[[], Health] = always_well
+    # The life of another process that this one cannot outlive ("" while there is none): with the next one it is started again.
+    bound_to: Callable[[], str] = no_life
     stop_signal: signal.Signals = signal.SIGTERM
     stop_whole_group: bool = False
     stop_limit_s: float = 10.0

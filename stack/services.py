@@ -12,8 +12,8 @@ from stack.orphans import give_up_schedulers
 from stack.passwords import ADMIN_ROLE, READER
 from stack.platform import PYTHON, Platform
 from stack.ports import HOST
-from stack.postgres import server_environment
-from stack.process import HOME_MARK, WELL, Health, ProcessSpec
+from stack.postgres import running_pid, server_environment
+from stack.process import HOME_MARK, WELL, Health, ProcessSpec, no_life
 
 # In the order in which `down` stops them; what stands on one line stops at the same time.
 STOP_ORDER = (
@@ -157,6 +157,11 @@ def airflow_processes(platform: Platform) -> list[ProcessSpec]:
     health = platform.url("airflow", airflow.HEALTH_PATH)
     # A part of Airflow ends when its database does, and would end again at each start before that is back.
     database = database_probe(platform)
+    data_dir = platform.postgres().data_dir
+
+    def server_life() -> str:
+        return str(running_pid(data_dir) or "")
+
     api = http_probe(health)
     parts = (
         ("airflow-api", ["api-server"], api, database),
@@ -179,6 +184,8 @@ def airflow_processes(platform: Platform) -> list[ProcessSpec]:
             log=log_of(platform, name),
             probe=probe,
             waits_for=waits_for,
+            # A scheduler that has lost its database ends, too, but first waits for its tasks: for minutes.
+            bound_to=server_life if name == "airflow-scheduler" else no_life,
             prepare=make_ready(platform, name),
             cwd=REPO,
             # Schedules and backfills must not slow the live path, nor a start.

@@ -127,6 +127,7 @@ class Unit:
             return "stopped"
         try:
             await asyncio.to_thread(self.spec.prepare)
+            bound = await asyncio.to_thread(self.spec.bound_to)
             process = await self._spawn()
         except OSError as error:
             return f"could not be started: {error.strerror} ({error.filename})"
@@ -136,9 +137,9 @@ class Unit:
         await self.on_start()
         log.info("process started", process=self.spec.name, pid=process.pid)
         exited = asyncio.create_task(process.wait())
-        watch = asyncio.create_task(self._watch(exited))
+        watch = asyncio.create_task(self._watch(exited, bound))
         stop = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait((exited, stop), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((exited, watch, stop), return_when=asyncio.FIRST_COMPLETED)
         watch.cancel()
         if not exited.done():
             self.state = "stopping"
@@ -187,8 +188,8 @@ class Unit:
                 os.killpg(process.pid, signal.SIGKILL)
             await exited
 
-    async def _watch(self, exited: "asyncio.Task[int]") -> None:
-        """Probes it for as long as it lives, and kills it when it hangs."""
+    async def _watch(self, exited: "asyncio.Task[int]", bound: str) -> None:
+        """Probes it for as long as it lives or until it must end: it hangs, or what it is bound to was started again."""
         began = time.monotonic()
         unwell_since: float | None = None
         was_well = False
@@ -198,6 +199,11 @@ class Unit:
             if health.age_s is not None and health.age_s > now - began:
                 health = Health(False, "starting", "has not reported yet")  # that was the last life's word
             self._take(health)
+            life = await asyncio.to_thread(self.spec.bound_to)
+            if bound and life and life != bound:
+                log.warning("what it is bound to was started again, so is this", process=self.spec.name)
+                return
+            bound = bound or life
             if health.is_well:
                 was_well, unwell_since = True, None
             else:

@@ -17,11 +17,12 @@ from urllib.request import urlopen
 import psutil
 import psycopg2
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from psycopg2.extras import execute_values
 
 from stack.home import REPO
 from stack.ports import free_port
+from tests.embedded import Database, drop_database, fresh_database
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -68,6 +69,7 @@ class Market:
         self.connection = psycopg2.connect(url)
         self.connection.autocommit = True
         self.stopped = threading.Event()
+        self.ahead = timedelta(0)  # of the clock: a minute's end need not be waited for
         self.start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=MINUTES)
 
     def open(self) -> None:
@@ -104,7 +106,7 @@ class Market:
 
     def move(self, beat: int) -> None:
         """A trade: the forming candle, the latest price and the processes' heartbeats."""
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) + self.ahead
         minute = int((now - self.start).total_seconds() // 60)
         close = 100.0 + (beat % 90) / 100
         with self.connection.cursor() as cur:
@@ -137,9 +139,16 @@ VALUES %s ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET high = greatest(bars
 """
 
 
-@pytest.fixture
-def market(postgres) -> Iterator[Market]:
-    market = Market(postgres.writer)
+@pytest.fixture(scope="module")
+def database(postgres_server, embedded_home) -> Iterator[Database]:
+    made = fresh_database(postgres_server, embedded_home.pgpass)
+    yield made
+    drop_database(made)
+
+
+@pytest.fixture(scope="module")
+def market(database) -> Iterator[Market]:
+    market = Market(database.writer)
     market.open()
     trading = threading.Thread(target=market.trade)
     trading.start()
@@ -149,12 +158,12 @@ def market(postgres) -> Iterator[Market]:
     market.connection.close()
 
 
-@pytest.fixture
-def dashboard(postgres, market) -> Iterator[tuple[str, psutil.Process]]:
+@pytest.fixture(scope="module")
+def dashboard(database, market) -> Iterator[tuple[str, psutil.Process]]:
     """The page's address and the server's process."""
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
-    environment = {**os.environ, "PYTHONPATH": str(REPO), "CANDLESTREAM_DATABASE_URL": postgres.reader}
+    environment = {**os.environ, "PYTHONPATH": str(REPO), "CANDLESTREAM_DATABASE_URL": database.reader}
     server = subprocess.Popen(command, cwd=REPO, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
@@ -176,24 +185,31 @@ def _wait_for(url: str, limit_s: float = 60.0) -> None:
             time.sleep(0.2)
 
 
-@contextmanager
-def browser_page(url: str) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 1000}, color_scheme="dark")
-        page.goto(url)
-        page.wait_for_selector(".cs-plot path.box", state="attached", timeout=90_000)
-        page.wait_for_timeout(3_000)
-        yield page
+        yield browser
         browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, url: str) -> Iterator[Page]:
+    """The page in a window of its own, with its chart drawn."""
+    page = browser.new_page(viewport={"width": 1500, "height": 1000}, color_scheme="dark")
+    page.goto(url)
+    page.wait_for_selector(".cs-plot path.box", state="attached", timeout=90_000)
+    page.wait_for_timeout(3_000)
+    yield page
+    page.close()
 
 
 def view(page: Page) -> tuple[float, float]:
     return tuple(page.evaluate("(({from, to}) => [+from, +to])(document.querySelector('.cs-chart').dataset)"))  # type: ignore[return-value]
 
 
-def test_refreshes_move_the_numbers_and_nothing_flickers(dashboard):
-    with browser_page(dashboard[0]) as page:
+def test_refreshes_move_the_numbers_and_nothing_flickers(browser, dashboard):
+    with opened(browser, dashboard[0]) as page:
         seen = page.evaluate(WATCH, REFRESHES_S * 1000)
     assert seen["draws"] >= 3, seen
     assert seen["closes"] >= 3, seen
@@ -201,8 +217,8 @@ def test_refreshes_move_the_numbers_and_nothing_flickers(dashboard):
     assert (seen["replaced"], seen["blank"], seen["faded"]) == (0, 0, 0), seen
 
 
-def test_a_zoom_into_the_past_stays_where_it_is(dashboard):
-    with browser_page(dashboard[0]) as page:
+def test_a_zoom_into_the_past_stays_where_it_is(browser, dashboard):
+    with opened(browser, dashboard[0]) as page:
         chart = page.locator(".cs-chart").bounding_box()
         assert chart is not None
         x, y = chart["x"] + chart["width"] / 2, chart["y"] + chart["height"] / 3
@@ -222,20 +238,21 @@ def test_a_zoom_into_the_past_stays_where_it_is(dashboard):
         assert view(page)[1] > MINUTES
 
 
-def test_the_newest_bar_stays_in_sight_when_another_begins(dashboard):
-    with browser_page(dashboard[0]) as page:
+def test_the_newest_bar_stays_in_sight_when_another_begins(browser, dashboard, market):
+    with opened(browser, dashboard[0]) as page:
         before = view(page)
-        page.wait_for_timeout((64 - datetime.now(UTC).second) * 1_000)
+        market.ahead += timedelta(minutes=1)
+        page.wait_for_timeout(4_000)
         after = view(page)
     assert after[0] - before[0] == pytest.approx(after[1] - before[1], abs=0.01)
     assert 1 <= round(after[1] - before[1]) <= 2
 
 
-def test_a_refresh_costs_little_and_asks_no_other_host(dashboard):
+def test_a_refresh_costs_little_and_asks_no_other_host(browser, dashboard):
     url, server = dashboard
     received: list[int] = []
     elsewhere: list[str] = []
-    with browser_page(url) as page:
+    with opened(browser, url) as page:
         page.on("request", lambda request: elsewhere.append(request.url))
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
@@ -254,43 +271,30 @@ def test_a_refresh_costs_little_and_asks_no_other_host(dashboard):
     assert cpu_s / REFRESHES_S < 0.05, "of a core"
 
 
-def test_simulated_is_in_the_tab_and_in_the_chart(dashboard):
-    with browser_page(dashboard[0]) as page:
+def test_simulated_is_in_the_tab_and_in_the_chart(browser, dashboard):
+    with opened(browser, dashboard[0]) as page:
         assert page.title().startswith("SIMULATED AAPL")
         assert "SIMULATED" in page.locator(".cs-plot").inner_text()
 
 
-def test_an_outage_is_a_sentence_and_heals(dashboard, postgres):
+def test_an_outage_is_a_sentence_and_heals(browser, dashboard, database):
     with (
-        browser_page(dashboard[0]) as page,
-        closing(psycopg2.connect(postgres.admin.rsplit("/", 1)[0] + "/postgres")) as admin,
+        opened(browser, dashboard[0]) as page,
+        closing(psycopg2.connect(database.admin.rsplit("/", 1)[0] + "/postgres")) as admin,
     ):
         admin.autocommit = True
         with admin.cursor() as cur:
-            cur.execute(f'ALTER DATABASE "{postgres.name}" ALLOW_CONNECTIONS false')
+            cur.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS false')
             cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'candlestream-dashboard'"
             cur.execute(cut)
             # In one step: Streamlit puts the frame of an alert on the page before its words, and draws both anew at each refresh.
             words = "() => document.querySelector('[data-testid=stAlert]')?.innerText"
             said = page.wait_for_function(words, timeout=20_000).json_value()
-            cur.execute(f'ALTER DATABASE "{postgres.name}" ALLOW_CONNECTIONS true')
+            cur.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS true')
         page.wait_for_selector("[data-testid=stAlert]", state="detached", timeout=20_000)
     assert "PostgreSQL" in said
     assert "The numbers below are of" in said
     assert "Traceback" not in said
-
-
-def test_over_a_market_that_stands_still_the_chart_is_drawn_at_every_load_without_a_complaint(dashboard, market):
-    """Nothing changes after the first answer, so what goes wrong while the page loads stays wrong."""
-    market.stopped.set()
-    complaints: list[str] = []
-    for _ in range(3):
-        with browser_page(dashboard[0]) as page:
-            page.on("console", lambda said: complaints.append(said.text) if said.type in ("warning", "error") else None)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.wait_for_timeout(3_000)
-            assert page.locator(".cs-plot path.box").count() > 100
-    assert complaints == []
 
 
 def split_days(market: Market, count: int = 60, ratio: float = 4.0) -> None:
@@ -323,9 +327,9 @@ def largest_step(closes: list[float]) -> float:
     return max(abs(later / earlier - 1) for earlier, later in pairwise(closes))
 
 
-def test_a_split_is_no_crash_unless_someone_asks_for_printed_prices(dashboard, market):
+def test_a_split_is_no_crash_unless_someone_asks_for_printed_prices(browser, dashboard, market):
     split_days(market)
-    with browser_page(dashboard[0].replace("timeframe=1m", "timeframe=1d")) as page:
+    with opened(browser, dashboard[0].replace("timeframe=1m", "timeframe=1d")) as page:
         assert "split-adjusted" in page.locator(".cs-readout").first.inner_text()
         closes, means = drawn(page, 0, "close"), drawn(page, 2, "y")
         assert largest_step(closes) < 0.01
@@ -340,3 +344,21 @@ def test_a_split_is_no_crash_unless_someone_asks_for_printed_prices(dashboard, m
         assert drawn(page, 0, "close")[0] == 400.0
         assert 0.7 < largest_step(drawn(page, 0, "close")) < 0.8, "4:1 is three quarters"
         assert "prices=raw" in page.url
+
+
+def test_over_a_market_that_stands_still_the_chart_is_drawn_at_every_load_without_a_complaint(
+    browser, dashboard, market
+):
+    """Nothing changes after the first answer, so what goes wrong while the page loads stays wrong.
+
+    The last test of the module, for it stops the market.
+    """
+    market.stopped.set()
+    complaints: list[str] = []
+    for _ in range(3):
+        with opened(browser, dashboard[0]) as page:
+            page.on("console", lambda said: complaints.append(said.text) if said.type in ("warning", "error") else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.wait_for_timeout(3_000)
+            assert page.locator(".cs-plot path.box").count() > 100
+    assert complaints == []

@@ -72,7 +72,7 @@ class Under:
 
     def until_counted(self, symbol: str, expected: int) -> None:
         try:
-            until(lambda: self.counted(symbol) >= expected, f"{expected} trades of {symbol}", 60)
+            until(lambda: self.counted(symbol) >= expected, f"{expected} trades of {symbol}", 180)
         except AssertionError as error:
             raise AssertionError(f"{error}; {self.job.process.log.read_text()[-5000:]}") from error
         assert self.counted(symbol) == expected
@@ -187,7 +187,7 @@ def test_a_topic_made_anew_under_the_stream_is_a_gap_and_its_records_are_counted
         time.sleep(1)
         return under.counted("ANEW") >= 27
 
-    until(all_counted, "the new topic's records", 60)
+    until(all_counted, "the new topic's records", 180)
     under.until_counted("ANEW", under.sent["ANEW"])
     assert len(under.gaps("topic_recreated")) == 1
 

@@ -13,7 +13,8 @@ import pytest
 from stack.ports import PREFERRED
 
 DAGS = Path(__file__).resolve().parents[3] / "dags"
-pytestmark = pytest.mark.unit
+# Airflow takes five seconds to be imported.
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 EXPECTED = {
     "poll",

@@ -127,6 +127,7 @@ def test_what_is_older_than_the_provider_keeps_is_accepted(session: Session) -> 
     assert judge(known).is_settled
 
 
+@pytest.mark.slow
 def test_a_midday_break_is_not_expected() -> None:
     tokyo = session_on("XTKS", date(2025, 11, 25))
     assert tokyo.break_start_ms is not None

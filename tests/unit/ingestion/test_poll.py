@@ -40,6 +40,7 @@ def test_only_what_differs_from_the_final_bars_is_news() -> None:
     assert news([same, corrected, missing], stored) == [corrected, missing]
 
 
+@pytest.mark.slow
 def test_a_split_that_is_stored_is_no_news_wherever_the_exchange_is(at: At) -> None:
     # Sydney opens at 23:00 UTC of the day before in summer.
     split = Action(

@@ -81,12 +81,14 @@ def test_extended_hours_belong_to_the_session_of_the_local_date(when: str, sessi
     assert calendars.session_of("XNYS", ms(when)).session_date == session_date
 
 
+@pytest.mark.slow
 def test_futures_of_sunday_evening_are_in_mondays_session() -> None:
     session = calendars.session_at("CMES", ms("2025-11-23T23:30"))  # 17:30 in Chicago
     assert session is not None
     assert session.session_date == date(2025, 11, 24)
 
 
+@pytest.mark.slow
 def test_tokyo_is_not_regular_in_its_midday_break() -> None:
     # 09:00-11:30 and 12:30-15:30 JST since 2024-11-05
     assert calendars.is_regular("XTKS", ms("2025-11-25T02:29"))
@@ -138,6 +140,7 @@ def test_the_provider_is_believed_about_a_day_the_calendar_does_not_know() -> No
     assert summer_1970.open_ms == ms("1970-07-08T13:30")  # 09:30, the calendar's first hours, in daylight time
 
 
+@pytest.mark.slow
 def test_a_calendar_grows_when_time_passes_its_end() -> None:
     far = calendars.session_of("XNYS", ms("2031-06-03T15:00"))
     assert far.session_date == date(2031, 6, 3)

@@ -106,6 +106,7 @@ def test_a_half_day_ends_early(exchanges: Market):
     assert rows["meta"]["currentTradingPeriod"]["regular"]["end"] == ms("2026-11-27T13:00:00-05:00") // 1000
 
 
+@pytest.mark.slow
 def test_tokyo_pauses_for_lunch(exchanges: Market):
     rows = result(exchanges, "7203.T", ms("2026-03-11T20:00:00+09:00"), interval="1m", range="1d")
     stamps = rows["timestamp"]

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from simulator.clock import exchange_clock
 from simulator.feed import Feed
 from simulator.market import Market
@@ -24,6 +26,7 @@ def test_a_clock_may_begin_elsewhere_and_go_faster():
     assert clock() == 1_000_000 + 90_000
 
 
+@pytest.mark.slow
 def test_a_fast_exchange_publishes_its_minutes_in_seconds(exchanges: Market):
     """From a quarter past twelve in New York, at sixty seconds a second."""
     begins_ms = ms("2026-03-11T12:15:00-04:00")

@@ -68,6 +68,24 @@ def test_what_is_killed_is_started_again_and_counted(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_what_is_bound_to_another_process_is_started_again_with_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        life = ["1"]
+        unit = Unit(spec(tmp_path, SLEEP, lambda: Health(False, "starting"), bound_to=lambda: life[0]))
+        unit.start(unit.spec)
+        await until(lambda: unit.pid is not None)
+        first = unit.pid
+        life[0] = ""  # it is down, which is not another life
+        await asyncio.sleep(0.7)
+        assert unit.pid == first
+        life[0] = "2"
+        await until(lambda: unit.pid not in (None, first))
+        assert unit.restarts == 1
+        await unit.stop()
+
+    asyncio.run(scenario())
+
+
 def test_what_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
     async def scenario() -> None:
         unit = Unit(spec(tmp_path, "print('no such broker'); raise SystemExit(3)", lambda: Health(False, "starting")))
