@@ -12,19 +12,16 @@ from stack.platform import DROPPED
 PARTS = ("unit", "stream", "platform")
 # Unit tests share nothing. A process for each group of folders imports what the group needs and no more, which costs less than
 # spreading every folder over all cores; one more than two cores fills the waits of the others. What starts servers waits for them
-# most of the time: each process has servers of its own, and the whole run has them all side by side.
+# most of the time: three processes with servers of their own share the cores.
 GROUPS = {
     "unit": (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulator")),
     "stream": (("test_chaos.py", "test_chosen.py"), ("ingestion", "test_exchange_faults.py")),
-    "platform": (("test_dashboard_in_a_browser.py",),),
+    "platform": (("test_dashboard_in_a_browser.py",), ("test_airflow.py", "test_command.py")),
 }
-# The unit tests first, so that a broken unit is known in seconds. What takes an hour has the machine to itself.
-STAGES = (("unit",), ("stream", "platform"))
-LONG_STAGES = tuple((part,) for part in PARTS)
 
 
 def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
-    """pytest over the folders of the parts, a stage after another.
+    """pytest over the folders of the parts, one part after another, so that a broken unit is known in seconds.
 
     The unit tests alone are for every save of a file: without those that take a second and more each (`slow`), which the whole has.
     Returns the first code that is not 0; a part without a test for the selection is fine when another has some.
@@ -37,9 +34,8 @@ def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
     selection = ["-m", " and ".join(left_out)] if left_out else []
     nothing_collected = 5
     codes: list[int] = []
-    for stage in LONG_STAGES if long else STAGES:
-        groups = [paths for part in stage if part in parts for paths in together(part)]
-        commands = [[sys.executable, "-m", "pytest", *paths, *selection, *extra] for paths in groups]
+    for part in parts:
+        commands = [[sys.executable, "-m", "pytest", *paths, *selection, *extra] for paths in together(part)]
         codes += side_by_side(commands, variables)
         bad = [code for code in codes if code not in (0, nothing_collected)]
         if bad:
@@ -59,8 +55,6 @@ def together(part: str) -> list[list[str]]:
 
 def side_by_side(commands: list[list[str]], variables: dict[str, str]) -> list[int]:
     """Runs commands at the same time: the first speaks as it goes, the others when they are done."""
-    if not commands:
-        return []
     first, *others = commands
     with contextlib.ExitStack() as stack:
         quiet = []
