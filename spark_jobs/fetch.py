@@ -94,7 +94,7 @@ class Fetcher:
                 raise Unfetched(f"{part}: {error}") from error
             place = {"topic": part.topic, "partition": part.partition}
             for first, behind in lost:
-                yield table({"row": "lost", "first_offset": first, "last_offset": behind - 1, **place}, 1)
+                yield table({"row": "lost", "first_offset": first, "last_offset": behind - 1, "records": 0, **place}, 1)
             # Its end may be no record, but a transaction's mark.
             bounds = {"first_offset": part.begin, "last_offset": part.end - 1, "records": 0}
             yield table({"row": "range", **bounds, **place}, 1)
