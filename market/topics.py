@@ -19,7 +19,7 @@ class Topic:
         return prefix + self.name
 
 
-# Every partition with news is a Spark task: on two cores two partitions beat four (docs/benchmarks.md).
+# Every partition of a backlog is a Spark task: on two cores two partitions beat four (docs/benchmarks.md).
 EVENTS = Topic("market.events.v1", partitions=2, retention_ms=3 * DAY_MS, retention_bytes=1 << 30)
 HISTORY = Topic("market.history.v1", partitions=2, retention_ms=3 * DAY_MS, retention_bytes=1 << 30)
 DEAD_LETTERS = Topic("market.dead_letters.v1", partitions=1, retention_ms=14 * DAY_MS, retention_bytes=1 << 28)

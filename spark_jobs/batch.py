@@ -26,7 +26,7 @@ from spark_jobs.splits import splits_in
 
 @dataclass(frozen=True, slots=True)
 class OffsetRange:
-    """What a batch read of one partition: first and last offset, both included."""
+    """Offsets of one partition, first and last included: what a batch took, or what of it was gone."""
 
     topic: int
     partition: int
@@ -52,6 +52,7 @@ class Scanned:
 
     batch: Batch
     ranges: list[OffsetRange] = field(default_factory=list)
+    lost: list[OffsetRange] = field(default_factory=list)
     rejects: list[dict[str, object]] = field(default_factory=list)
     actions: list[dict[str, object]] = field(default_factory=list)
 
@@ -60,11 +61,8 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument], source: st
     """The driver's view of the partials that the executors sent, all of records of `source`."""
     scanned = Scanned(Batch())
     kinds = partials["row"]
-    for row in partials.filter(pc.equal(kinds, "range")).to_pylist():
-        scanned.ranges.append(
-            OffsetRange(row["topic"], row["partition"], row["first_offset"], row["last_offset"], row["records"])
-        )
-    scanned.ranges = join_ranges(scanned.ranges)
+    scanned.ranges = join_ranges(offset_ranges(partials.filter(pc.equal(kinds, "range"))))
+    scanned.lost = offset_ranges(partials.filter(pc.equal(kinds, "lost")))
     scanned.rejects = partials.filter(pc.equal(kinds, "reject")).to_pylist()
     for row in partials.filter(pc.equal(kinds, "action")).to_pylist():
         # The exchange's own date: Sydney's ex-date is not UTC's.
@@ -81,8 +79,13 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument], source: st
     return scanned
 
 
+def offset_ranges(table: pa.Table) -> list[OffsetRange]:
+    names = ("topic", "partition", "first_offset", "last_offset", "records")
+    return [OffsetRange(*(row[name] for name in names)) for row in table.select(names).to_pylist()]
+
+
 def join_ranges(ranges: list[OffsetRange]) -> list[OffsetRange]:
-    """One range a partition, where Spark cut a partition's records into several tasks."""
+    """One range a partition: what was read of it, and what was planned, whose ends may be no records."""
     joined: dict[tuple[int, int], OffsetRange] = {}
     for part in ranges:
         known = joined.get((part.topic, part.partition), part)

@@ -1,4 +1,4 @@
-"""Spark's Python daemon with the scan imported: its workers are forks, which share what is imported and need not do it again.
+"""Spark's Python daemon with fetch and scan imported: its workers are forks, which share what is imported and need not do it again.
 
 `spark.python.daemon.module` names it.
 """
@@ -7,7 +7,7 @@ import gc
 
 from pyspark.daemon import manager
 
-from spark_jobs import scan  # noqa: F401
+from spark_jobs import fetch  # noqa: F401
 
 if __name__ == "__main__":
     gc.collect()

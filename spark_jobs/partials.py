@@ -1,8 +1,9 @@
 """What an executor hands to the driver: symbols x minutes, not trades.
 
 One wide row type, so that ticks, provider bars, clocks, rejects and the offset range come from one scan. `row` says which
-columns are filled: `tick` and `bar` (a bar's), `clock`, `action`, `reject`, one `range` a task, and `below` where records lay
-below the ledger.
+columns are filled: `tick` and `bar` (a bar's), `clock`, `action`, `reject`, one `range` for what was seen of a partition and one
+for what was planned, `lost` for what the log no longer had, `unfetched` where a range could not be read to its end, and `below`
+where records lay below the ledger.
 """
 
 from collections.abc import Iterable, Iterator

@@ -10,14 +10,16 @@ from confluent_kafka import KafkaException
 from prometheus_client import start_http_server
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
 from pyspark.sql.streaming import StreamingQuery
 
-from market.recompute import warm_up
+from market import recompute
 from market.timeframes import DAY_MS
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
-from spark_jobs.driver import AWAY, Driver, Stopped
+from spark_jobs import fetch
+from spark_jobs.driver import Driver
+from spark_jobs.fetch import Unfetched
 from spark_jobs.health import Health, Heartbeat
+from spark_jobs.held import AWAY, Stopped
 from spark_jobs.ledger import Fenced, LedgerMoved, Positions
 from spark_jobs.log import configure
 from spark_jobs.session import Session, jvm_may_be_gone
@@ -26,12 +28,6 @@ from spark_jobs.topics import TOPIC_CODES
 
 FENCED = 3
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 15.0
-# Kafka's defaults hand out 500 records a call and a megabyte a partition: a backlog is read in larger pieces.
-FETCH = {
-    "kafka.max.poll.records": "20000",
-    "kafka.max.partition.fetch.bytes": str(8 << 20),
-    "kafka.receive.buffer.bytes": str(1 << 20),
-}
 # The ledger remembers, so Spark need not write down each batch before and after it: two files and two processes (`chmod`) less
 # a batch. Spark allows it for sinks that it knows alone, hence the override.
 UNLOGGED = {
@@ -53,7 +49,7 @@ def run(session: Session, settings: Settings) -> int:
     health = Health()
     heartbeat = Heartbeat(settings.database_url, health, log)
     # The first batch waits for it by itself, if it is not done by then.
-    threading.Thread(target=warm_up, args=(settings.chosen,), name="kernel warm-up", daemon=True).start()
+    threading.Thread(target=warm_up, args=(settings,), name="warm-up", daemon=True).start()
     try:
         wait_for_lock(heartbeat, stop, log)
     except Fenced as error:
@@ -75,7 +71,7 @@ def run(session: Session, settings: Settings) -> int:
             return FENCED
         except Stopped:
             break
-        except (*AWAY, KafkaException, LedgerMoved, StreamingQueryException) as error:
+        except (*AWAY, KafkaException, Unfetched, LedgerMoved, StreamingQueryException) as error:
             health.say("retrying", f"the stream starts again in {wait_s:.0f} s: {first_line(error)}")
             log.warning("restarting", error=str(error), retry_s=wait_s)
             stop.wait(wait_s)
@@ -85,6 +81,12 @@ def run(session: Session, settings: Settings) -> int:
     heartbeat.stop()
     log.info("stopped")
     return 0
+
+
+def warm_up(settings: Settings) -> None:
+    """Has the kernel and the scan compiled; small batches are scanned by this process."""
+    recompute.warm_up(settings.chosen)
+    list(fetch.warm_up())
 
 
 def wait_for_lock(heartbeat: Heartbeat, stop: threading.Event, log: structlog.stdlib.BoundLogger) -> None:
@@ -107,38 +109,32 @@ def begin(spark: SparkSession, settings: Settings, driver: Driver) -> StreamingQ
     events = source(spark, settings, driver.positions, (EVENTS.name,), settings.max_events)
     history = source(spark, settings, driver.positions, (HISTORY.name, DEAD_LETTERS.name), settings.max_history)
     writer = events.unionByName(history).writeStream.queryName("stream").foreachBatch(driver.handle)
-    return writer.options(checkpointLocation=checkpoint.as_uri(), **UNLOGGED).start()
+    query = writer.options(checkpointLocation=checkpoint.as_uri(), **UNLOGGED).start()
+    assert driver.planned is not None  # noqa: S101  (open() makes it)
+    driver.planned.query.set_result(query)
+    return query
 
 
 def source(
     spark: SparkSession, settings: Settings, positions: Positions, names: tuple[str, ...], most_records: int
 ) -> DataFrame:
-    """A Kafka source of some topics as (topic code, partition, offset, value)."""
+    """A Kafka source of some topics. It plans batches, and what it would read is not asked for: one column is enough."""
     starting: dict[str, dict[str, int]] = {}
-    code = f.lit(None).cast("int")
     for name in names:
-        full_name = settings.topic_prefix + name
-        code = f.when(f.col("topic") == full_name, TOPIC_CODES[name]).otherwise(code)
         for (topic, partition), at in positions.items():
             if topic == TOPIC_CODES[name]:
-                starting.setdefault(full_name, {})[str(partition)] = at.next_offset
-    if len(names) == 1:
-        code = f.lit(TOPIC_CODES[names[0]])
+                starting.setdefault(settings.topic_prefix + name, {})[str(partition)] = at.next_offset
     reader = spark.readStream.format("kafka").options(
         **{
             "kafka.bootstrap.servers": settings.kafka_bootstrap,
             "subscribe": ",".join(settings.topic_prefix + name for name in names),
             "startingOffsets": json.dumps(starting),
             "maxOffsetsPerTrigger": str(most_records),
-            **FETCH,
-            "kafka.max.partition.fetch.bytes": "8388608",
-            "kafka.fetch.max.bytes": "33554432",
-            "kafka.receive.buffer.bytes": "1048576",
-            # A range that is gone must not stop the stream: the driver sees the hole against the ledger and writes it down.
+            # A range that is gone must not stop the stream: who fetches it sees that, and it is written down.
             "failOnDataLoss": "false",
         }
     )
-    return reader.load().select(code.cast("int").alias("topic"), "partition", "offset", "value")
+    return reader.load().select("partition")
 
 
 def watch(query: StreamingQuery, driver: Driver, health: Health, stop: threading.Event) -> None:

@@ -8,9 +8,8 @@ import structlog
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from spark_jobs.known import Known
+from spark_jobs.fetch import warm_up
 from spark_jobs.partials import PACKED_DDL
-from spark_jobs.scan import Scan
 
 
 class Session:
@@ -53,7 +52,4 @@ def make(app_name: str) -> SparkSession:
 def warm(spark: SparkSession) -> None:
     """One scan of nothing: the first batch then finds the planner loaded, the code generated and the Python workers there."""
     cores = spark.sparkContext.defaultParallelism
-    nothing = spark.range(0, cores, 1, cores).selectExpr(
-        "0 AS topic", "cast(id AS int) AS partition", "id AS offset", "cast(NULL AS binary) AS value"
-    )
-    nothing.mapInArrow(Scan({}, "", Known.of([])).packed, PACKED_DDL).toArrow()
+    spark.range(0, cores, 1, cores).mapInArrow(warm_up, PACKED_DDL).toArrow()

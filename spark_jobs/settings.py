@@ -29,14 +29,19 @@ class Settings(BaseSettings):
     # How much one batch may take of each topic, records. Live records are never behind more than one batch of history.
     max_events: int = 400_000
     max_history: int = 10_000
-    # A batch of at least so many records is decoded by the executors, a smaller one by the driver itself.
-    executors_from: int = 5_000
+    # A batch of at least so many records is fetched and decoded by the executors, a smaller one by the driver itself.
+    executors_from: int = 40_000
     # With fewer records a second than this a batch is followed by a rest, so that a quiet market costs little.
     quiet_records_per_s: float = 200.0
     quiet_cycle_s: float = 0.8
 
     # Indicators beside the kernel's own (docs/indicators.md).
     indicators: Path = DEFAULT_FILE
+
+    @property
+    def kafka(self) -> dict[str, str]:
+        """How a client of librdkafka finds the broker."""
+        return {"bootstrap.servers": self.kafka_bootstrap}
 
     @cached_property
     def chosen(self) -> Choices:

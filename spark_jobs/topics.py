@@ -1,5 +1,6 @@
 """The log as it stands: cluster and topic ids, first and last offsets; and where each partition is to go on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import TopicCollection, TopicPartition
@@ -37,9 +38,9 @@ class Log:
     partitions: list[PartitionLog]
 
 
-def read_log(bootstrap: str, prefix: str) -> Log:
+def read_log(kafka: Mapping[str, str], prefix: str) -> Log:
     """Asks the broker. Raises `KafkaException` when it is away or a topic is missing."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000})
+    admin = AdminClient({**kafka, "socket.timeout.ms": 10_000})
     cluster_id = admin.describe_cluster(request_timeout=TIMEOUT_S).result(ANSWER_S).cluster_id
     names = [prefix + name for name in TOPIC_CODES]
     described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S)

@@ -51,7 +51,7 @@ def claimed(connection: Connection, bootstrap: str, prefix: str) -> tuple[int, s
 def log_of(bootstrap: str, prefix: str) -> topics.Log | None:
     """None while topics are so new that not all of the broker knows them; the stream tries again, too."""
     try:
-        return topics.read_log(bootstrap, prefix)
+        return topics.read_log({"bootstrap.servers": bootstrap}, prefix)
     except KafkaException:
         return None
 

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.stream
 
 MOST = 500  # records of the events topic a batch
 START_MS = (int(time.time() * 1000) // DAY_MS - 2) * DAY_MS
+AHEAD_BYTES = 64 << 20  # more than a fetcher reads ahead of a partition
+LARGE = b"no record" * 10_000
 SYMBOLS = ("RESTORED", "AWAY", "CUT", "ANEW", "GROWN", "LONG")
 
 
@@ -147,7 +149,7 @@ def away(under: Under, symbol: str, trades: int, *, seconds: float) -> None:
 
 
 def test_what_the_log_no_longer_has_when_the_stream_comes_to_it_is_a_gap_and_the_rest_is_counted(under: Under) -> None:
-    #   partition 0   ... ledger | 30 sent while the database is away, 20 of them deleted | 10 left
+    #   partition 0   ... ledger | more than the stream reads ahead, and 30 trades | of which 20 are deleted, too | 10 left
     under.send("CUT", 5, partition=0)
     under.until_counted("CUT", 5)
     noticed = len(under.logged("database_away"))
@@ -156,8 +158,11 @@ def test_what_the_log_no_longer_has_when_the_stream_comes_to_it_is_a_gap_and_the
     under.send("CUT", 1, partition=0)
     until(lambda: len(under.logged("database_away")) > noticed, "the stream to notice", 30)
     time.sleep(1)
-    under.send("CUT", 30, partition=0)
     name = EVENTS.full_name(under.job.prefix)
+    for _ in range(AHEAD_BYTES // len(LARGE)):
+        under.producer.produce(name, LARGE, partition=0)
+        under.producer.poll(0.001)
+    under.send("CUT", 30, partition=0)
     admin = AdminClient({"bootstrap.servers": under.parts.node.bootstrap})
     end = end_of(under, name)
     for future in admin.delete_records([TopicPartition(name, 0, end - 10)]).values():

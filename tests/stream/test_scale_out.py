@@ -115,7 +115,8 @@ def test_a_cluster_gives_what_local_gives_and_its_topic_grows_by_a_drain(chaos_p
     #                one run over the whole log                                   on local[2]
     prefix = f"scale.{next(chaos_parts.numbers)}."
     ensure_topics(chaos_parts.node.bootstrap, prefix)
-    spread = Job(chaos_parts, prefix, SYMBOLS, arguments=("--master", cluster.url))
+    every_batch = {"CANDLESTREAM_EXECUTORS_FROM": "1"}
+    spread = Job(chaos_parts, prefix, SYMBOLS, more=every_batch, arguments=("--master", cluster.url))
     local = Job(chaos_parts, prefix, SYMBOLS)
     try:
         spread.process.start()
