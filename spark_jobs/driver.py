@@ -25,9 +25,11 @@ from market.topics import DAY_MS
 from spark_jobs import chosen_history, kill_points, ledger, rebuild, topics
 from spark_jobs import health as metrics
 from spark_jobs.batch import Scanned, read_scan
+from spark_jobs.columns import TOPIC_NAMES
 from spark_jobs.health import Health
 from spark_jobs.kill_points import AT_COMMIT, Point
 from spark_jobs.known import Known
+from spark_jobs.originals import from_log, restore
 from spark_jobs.partials import PACKED_DDL, PARTIALS, unpack
 from spark_jobs.reader import Reader, read_instruments, read_latest
 from spark_jobs.scan import Scan
@@ -75,6 +77,7 @@ class Driver:
         self.epoch = 0
         self.cluster_id = ""
         self.positions: ledger.Positions = {}
+        self._fetch = from_log(settings.kafka_bootstrap, lambda code: settings.topic_prefix + str(TOPIC_NAMES[code]))
         self._connection: Connection | None = None
         self._ended_at = time.monotonic()
         self._records_per_s = 0.0
@@ -169,6 +172,7 @@ class Driver:
             self.steps.end("read")
             unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}
             if not unknown or not self._meet(unknown):
+                restore(scanned.rejects, self._fetch)
                 return scanned
 
     def _partials(self, frame: DataFrame, scan: Scan) -> pa.Table:
