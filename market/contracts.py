@@ -177,13 +177,17 @@ class Clock(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action(Record):
-    """A split (`value` = new shares for an old one) or a dividend (`value` in currency a share) on `event_ms`' session."""
+    """A split (`value` = new shares for an old one) or a dividend (`value` in currency a share) on `event_ms`' session.
+
+    With `is_withdrawn` it is no more: the provider published this value and does so no longer. Left out where it is not.
+    """
 
     kind: ClassVar[str] = "action"
 
     symbol: str
     action: str
     value: float
+    is_withdrawn: bool | None = None
 
     def check_values(self) -> None:
         check_choice("action", self.action, ACTIONS, self.symbol)

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from market.actions import TAKEN_BACK
 from market.contracts import END_MS, Action, Bar, Clock, DeadLetter, Record, Tick, decode
 from market.errors import Reason, Rejected
 from spark_jobs.canonical import read_ticks
@@ -152,7 +153,7 @@ class Scan:
                     "symbol": symbol,
                     "ts": record.event_ms,
                     "action": record.action,
-                    "close": record.value,
+                    "close": TAKEN_BACK if record.is_withdrawn else record.value,
                     "received_ms": record.fetched_ms,
                 }
             case DeadLetter():

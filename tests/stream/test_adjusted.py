@@ -22,6 +22,7 @@ from ingestion.instruments import Instrument
 from ingestion.providers.base import Answer, Row
 from ingestion.rows import records_of
 from ingestion.splits import SplitFactors
+from market.actions import TAKEN_BACK
 from market.batches import Batch, Changes
 from market.book import Book
 from simulator.chart import chart_answer
@@ -348,6 +349,40 @@ def test_every_word_about_an_action_is_kept_with_when_it_was_known(
     assert [read(query, at, "event") for at in (before, late)] == [[(20.0,)], [(20.0,)]], "in today's knowledge"
     told = read("SELECT value, known_since, superseded_at FROM v1.corporate_actions_as_of('AAPL', %s, 'seen')", again)
     assert told == [(4.0, since, known_since)]
+
+
+def test_what_is_withdrawn_is_seen_as_it_was_seen_and_nowhere_else(
+    write: Connection, read: Callable[..., Rows]
+) -> None:
+    #   published | withdrawn, split and dividend | a late copy of what was withdrawn | published again, another value
+    flat(write, "AAPL", "2026-03-02", 100.0)
+    flat(write, "AAPL", "2026-03-03", 100.0)
+    fetched = datetime(2026, 3, 4, tzinfo=UTC)
+
+    def told(value: float, amount: float, days: int) -> datetime:
+        words = ("AAPL", "2026-03-03", "split", value), ("AAPL", "2026-03-04", "dividend", amount)
+        return tell(write, *words, at=fetched + timedelta(days=days))
+
+    published = told(4.0, 1.0, 0)
+    assert read("SELECT count(*) FROM v1.adjustments") == [(2,)]
+    withdrawn = told(TAKEN_BACK, TAKEN_BACK, 2)
+    now = "SELECT split_close, total_return_close FROM v1.bars_adjusted('AAPL', '1d') ORDER BY ts LIMIT 1"
+    as_of = (
+        "SELECT split_close, total_return_close FROM v1.bars_adjusted_as_of('AAPL', '1d', %s, %s) ORDER BY ts LIMIT 1"
+    )
+    assert read(now) == [(100.0, 100.0)]
+    late = told(4.0, 1.0, 1)
+    assert read(now) == [(100.0, 100.0)], "it was fetched before it was withdrawn"
+    assert read("SELECT * FROM v1.corporate_actions") == read("SELECT * FROM v1.adjustments") == []
+    kept = read("SELECT action, value, superseded_at > updated_at FROM v1.corporate_action_revisions ORDER BY action")
+    assert kept == [("dividend", 1.0, True), ("split", 4.0, True)]
+    assert [read(as_of, at, "seen")[0][0] for at in (published, withdrawn, late)] == [25.0, 100.0, 100.0]
+    # 1 of 100 is a hundredth of the printed close of the day before it.
+    assert read(as_of, published, "seen") == [(25.0, pytest.approx(24.75))]
+    assert read(as_of, published, "event") == [(100.0, 100.0)], "in today's knowledge"
+    again = told(2.0, 0.5, 3)
+    assert read(now) == [(50.0, pytest.approx(49.75))]
+    assert [read(as_of, at, "seen")[0][0] for at in (published, withdrawn, late, again)] == [25.0, 100.0, 100.0, 50.0]
 
 
 def test_by_event_time_a_split_is_there_from_its_ex_date_on(write: Connection, read: Callable[..., Rows]) -> None:

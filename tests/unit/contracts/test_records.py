@@ -239,6 +239,7 @@ records = st.one_of(
     st.builds(
         lambda envelope, **rest: Action(**envelope, **rest),
         envelopes(), symbol=texts, action=st.sampled_from(["split", "dividend"]), value=prices,
+        is_withdrawn=st.none() | st.booleans(),
     ),
     st.builds(
         lambda envelope, **rest: DeadLetter(**envelope, **rest),

@@ -6,6 +6,7 @@ The expected side is `market.contracts.decode` and plain Python; the scan may ta
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from market.actions import TAKEN_BACK
 from market.contracts import Action, Bar, Clock, DeadLetter, Tick, decode
 from market.errors import Reason, Rejected
 from spark_jobs.decode import TICK as TICK_SHAPE
@@ -199,6 +201,12 @@ def test_partitions_of_one_arrow_batch_are_kept_apart() -> None:
 def bar(**changes: Any) -> Bar:
     given = {"timeframe": "1m", "open": 2.0, "high": 3.0, "low": 1.0, "close": 2.5, "session_date": "2026-11-18"}
     return Bar(source=SOURCE, symbol="AAPL", event_ms=T0, fetched_ms=T0, is_complete=True, **(given | changes))
+
+
+def test_a_withdrawn_action_has_no_value() -> None:
+    told = Action(source=SOURCE, event_ms=T0, fetched_ms=T0, symbol="AAPL", action="split", value=4.0)
+    words = [replace(told, is_withdrawn=is_withdrawn).encode() for is_withdrawn in (None, True, False)]
+    assert [row["close"] for row in scanned([batch_of(words)]) if row["row"] == "action"] == [4.0, TAKEN_BACK, 4.0]
 
 
 def test_a_bar_a_clock_and_an_action_come_through_field_by_field() -> None:
