@@ -207,6 +207,7 @@ class Book:
                         found.append((series, ts))
                         if timeframe == "1d":
                             self.pending.owe(np.array([series]), np.array([ts]))
+                            self.pending.hasten(int(number[0]))
         series_of, ts_of = np.array(found, np.int64).reshape(-1, 2).T
         return series_of, ts_of
 

@@ -237,6 +237,22 @@ def test_published_and_withdrawn_is_never_published(
     assert state_of(taken_back) == state_of(never)
 
 
+def test_the_weeks_and_months_of_what_a_split_changes_follow_in_the_same_batch_without_a_clock() -> None:
+    #   no clock yet: weeks and months form, and of symbols that only form others may have their turn
+    with_split, plain = SplitFold(), SplitFold()
+    for fold in (with_split, plain):
+        fold.take(days(None, 1.0))
+    with_split.take([], split(EX_DATE, 4.0, 1_000))
+    week = SeriesKey(SYMBOL, "1w", "regular")
+
+    def highs(fold: Fold) -> list[float]:
+        return [bar["high"] for bar in fold.store.bars(week)]
+
+    assert highs(with_split) != highs(plain), "the week of the ex-date stands in the shares of its Monday"
+    with_split.take([], split(EX_DATE, TAKEN_BACK, 2_000))
+    assert highs(with_split) == highs(plain)
+
+
 def test_a_rebuild_finds_nothing_to_change() -> None:
     fold = in_one_batch()
     for key in list(fold.store.rows):
