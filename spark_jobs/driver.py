@@ -25,13 +25,14 @@ from market.topics import DAY_MS
 from spark_jobs import chosen_history, kill_points, ledger, rebuild, topics
 from spark_jobs import health as metrics
 from spark_jobs.batch import Scanned, read_scan
+from spark_jobs.bounds import Bounds
 from spark_jobs.columns import TOPIC_NAMES
 from spark_jobs.health import Health
 from spark_jobs.kill_points import AT_COMMIT, Point
 from spark_jobs.known import Known
 from spark_jobs.originals import from_log, restore
 from spark_jobs.partials import PACKED_DDL, PARTIALS, unpack
-from spark_jobs.reader import Reader, read_instruments, read_latest
+from spark_jobs.reader import Reader, read_instruments, read_latest, read_written_from
 from spark_jobs.scan import Scan
 from spark_jobs.settings import Settings
 from spark_jobs.splits import read_splits
@@ -154,14 +155,15 @@ class Driver:
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
             rebuild.wake(self.book, self._connection)
+            self._from_ms = read_written_from(self._connection)
         self._known = Known.of(list(self.book.instruments))
 
     def _scan(self, frame: DataFrame) -> Scanned:
         """One pass over the batch's records; a second one where it met symbols that became known meanwhile."""
         while True:
             begin = {place: at.next_offset for place, at in self.positions.items()}
-            until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
-            scan = Scan(begin, self.settings.source, self._known, until_ms)
+            bounds = Bounds(self._from_ms, time.time_ns() // 1_000_000 + HORIZON_MS, self.settings.max_jump)
+            scan = Scan(begin, self.settings.source, self._known, bounds)
             kill_points.reached(Point.BEFORE_SCAN)
             partials = self._partials(frame, scan)
             kill_points.reached(Point.AFTER_PARTIALS)

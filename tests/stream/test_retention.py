@@ -87,3 +87,33 @@ def test_commits_go_with_the_revisions_that_they_order_and_seen_stands_as_long_a
     assert {at: ask(write, SEEN, at) for at in within} == before
     edges = ask(write, "SELECT min(committed_at) > now() - make_interval(days => %s) FROM core.commits", KEPT_DAYS)
     assert edges == [(True,)], "none is kept that no time within reach asks for"
+
+
+@pytest.mark.parametrize(
+    ("detached", "first"),
+    [
+        ([], None),
+        (["history"], 1),  # the oldest month that is attached is only read
+        (["history", "0"], 2),
+        (["1"], 3),  # nothing is taken from before a month that is missing
+    ],
+)
+@pytest.mark.parametrize("tables", [["bars", "indicators"], ["indicators"]])
+def test_bars_are_taken_from_the_month_after_the_oldest_attached_one(
+    postgres: Database, tables: list[str], detached: list[str], first: int | None
+) -> None:
+    admin = psycopg2.connect(postgres.admin)
+    months = [
+        row[0]
+        for row in ask(
+            admin, "SELECT date_trunc('month', now(), 'UTC') + make_interval(months => k) FROM generate_series(-2, 3) k"
+        )
+    ]
+    with admin, admin.cursor() as cursor:
+        for table in tables:
+            for name in detached:
+                part = name if name == "history" else months[int(name)].strftime("%Y_%m")
+                cursor.execute(f"ALTER TABLE core.{table} DETACH PARTITION core.{table}_{part}")
+    [(taken_from,)] = ask(admin, "SELECT nullif(core.written_from(), '-infinity')")
+    admin.close()
+    assert taken_from == (None if first is None else months[first])
