@@ -23,7 +23,9 @@ from dags.policy import OWNER, START, deadline, retry_policy
     doc_md=__doc__,
     params={
         "letter_days": Param(90, type="integer", minimum=1, title="Days that dead letters are kept"),
-        "revision_days": Param(365, type="integer", minimum=1, title="Days that superseded bars are kept"),
+        "revision_days": Param(
+            365, type="integer", minimum=1, title="Days that superseded bars are kept, and when they were committed"
+        ),
         "ledger_days": Param(730, type="integer", minimum=30, title="Days that the gap ledger's evidence is kept"),
     },
 )

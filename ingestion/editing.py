@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from ingestion.errors import BadConfiguration, NotReplayed
+from market.contracts import receipt_in
 
 # When a record was received is a fact about the past, not an opinion.
 KEPT = "fetched_ms"
@@ -36,17 +37,23 @@ def value_of(text: str) -> object:
     return value
 
 
-def with_first_receipt(original: bytes, edited: bytes) -> bytes:
-    """`edited`, with the time of receipt of the original where that has one."""
+def with_first_receipt(original: bytes, edited: bytes, received_ms: int | None = None) -> bytes:
+    """`edited`, with the time of receipt of the original as far as that can be read, be it no JSON; else with its own.
+
+    `received_ms` is for a record that has neither.
+    """
+    known_ms = receipt_in(original)
     try:
-        before, after = json.loads(original), json.loads(edited)
+        after = json.loads(edited)
     except ValueError:
         return edited
-    if not (isinstance(before, dict) and isinstance(after, dict) and type(before.get(KEPT)) is int):
+    if not isinstance(after, dict):
         return edited
-    if after.get(KEPT) == before[KEPT]:
+    if known_ms is None and type(after.get(KEPT)) is not int:
+        known_ms = received_ms
+    if known_ms is None or after.get(KEPT) == known_ms:
         return edited
-    return json.dumps({**after, KEPT: before[KEPT]}, separators=(",", ":")).encode()
+    return json.dumps({**after, KEPT: known_ms}, separators=(",", ":")).encode()
 
 
 def readable(payload: bytes) -> str:

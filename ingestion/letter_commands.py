@@ -96,7 +96,7 @@ def edit(database: Database, letter: Letter, chosen: argparse.Namespace, console
         payload = read(chosen.file)
     else:
         payload = in_editor(letter)
-    payload = with_first_receipt(letter.payload, payload)
+    payload = with_first_receipt(letter.payload, payload, letter.fetched_ms if letter.stage == "stream" else None)
     if payload == letter.to_replay:
         console.print("nothing was changed", markup=False)
         return 0

@@ -12,6 +12,7 @@ from ingestion import metrics
 from ingestion.feed import Feed
 from ingestion.holes import Hole
 from ingestion.instruments import Instrument
+from ingestion.jumps import Jumps
 from ingestion.providers.base import LiveProvider, MalformedFrame
 from ingestion.publisher import Publisher
 from ingestion.quotes import Repeats, tick_of
@@ -34,12 +35,20 @@ FULL_QUEUE_PAUSE_S = 0.05
 class LiveStream:
     """What the feed said so far. `instruments` is kept by `ingestion.tracking`; unknown symbols are counted and dropped."""
 
-    def __init__(self, provider: LiveProvider, publisher: Publisher, source: str, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        provider: LiveProvider,
+        publisher: Publisher,
+        source: str,
+        now_ms: Callable[[], int],
+        jumps: Jumps | None = None,
+    ) -> None:
         self._provider = provider
         self._publisher = publisher
         self._source = source
         self._now_ms = now_ms
         self._repeats = Repeats()
+        self._jumps = Jumps() if jumps is None else jumps
         self.instruments: dict[str, Instrument] = {}
         self.new_holes: list[Hole] = []
         self.lost_ms = 0
@@ -117,6 +126,7 @@ class LiveStream:
             return "untracked", None
         try:
             tick = tick_of(quote, instrument, self._source, received_ms)
+            self._jumps.check(tick)
         except Rejected as rejected:
             return "rejected", dead_letter(original, rejected, self._source, quote.event_ms, received_ms, quote.symbol)
         if self._repeats.is_repeat(tick):

@@ -19,6 +19,7 @@ from ingestion.errors import BrokerAway, DatabaseAway
 from ingestion.feed import Feed
 from ingestion.healing import Healing
 from ingestion.history import Histories
+from ingestion.jumps import Jumps
 from ingestion.live import LiveStream
 from ingestion.providers.base import LiveProvider
 from ingestion.publisher import Publisher
@@ -48,7 +49,7 @@ async def run(settings: Settings, provider: LiveProvider) -> None:
     publisher = Publisher(
         settings.kafka_bootstrap, settings.kafka_prefix, settings.producer_queue_mb, "candlestream-live"
     )
-    stream = LiveStream(provider, publisher, settings.source, now_ms)
+    stream = LiveStream(provider, publisher, settings.source, now_ms, Jumps(settings.max_jump))
     asking = Asking(now_ms, rng)
     tracking = Tracking(database, provider, asking, stream, settings.source, now_ms)
     # The ledger of the stream names topics without their prefix.

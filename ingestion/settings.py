@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ingestion.errors import BadConfiguration
+from ingestion.jumps import MAX_JUMP
 from market.timeline import Timeline
 from market.topics import prefix_for
 
@@ -38,6 +39,9 @@ class Settings(BaseSettings):
     silence_timeout_s: float = Field(default=30.0, gt=0)
     # Ticks that wait for the broker; when it is full, the feed is read no further.
     producer_queue_mb: int = Field(default=64, ge=1)
+
+    # A price that differs from the symbol's last one by more than this factor is a dead letter, until the next tick confirms it.
+    max_jump: float = Field(default=MAX_JUMP, gt=1.0)
 
     @field_validator("symbols", mode="before")
     @classmethod

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from market.bars import PRICES, Rows
 
 NO_SPLIT = int(np.iinfo(np.int64).min)
+# The value of a split or dividend that is published no more: less than any, so that of two words at once it does not count.
+TAKEN_BACK = 0.0
 
 
 class Told(NamedTuple):
-    """What was said of a split: the greatest counts. `ratio` is new shares for an old one, 0 where it was taken back."""
+    """What was said of a split: the greatest counts. `ratio` is new shares for an old one, `TAKEN_BACK` where it was."""
 
     received_ms: int
     ratio: float
@@ -38,16 +40,16 @@ class Splits:
         self._told: dict[tuple[str, int], Told] = {}
         self._of: dict[str, list[tuple[int, float]]] = {}
 
-    def learn(self, splits: Iterable[Split]) -> dict[str, int]:
-        """Takes in what is told; gives the symbols whose splits have changed, each with the first day that has another ratio."""
-        changed: dict[str, int] = {}
+    def learn(self, splits: Iterable[Split]) -> dict[str, list[int]]:
+        """Takes in what is told; gives the symbols whose splits have changed, each with the days that have another ratio."""
+        changed: dict[str, list[int]] = {}
         for symbol, ex_day, told in splits:
             known = self._told.get((symbol, ex_day), Told(0, 0.0))
             if told <= known:
                 continue
             self._told[symbol, ex_day] = told
             if effect(told.ratio) != effect(known.ratio):
-                changed[symbol] = min(changed.get(symbol, ex_day), ex_day)
+                changed.setdefault(symbol, []).append(ex_day)
         for symbol in changed:
             found = [(day, effect(told.ratio)) for (of, day), told in self._told.items() if of == symbol]
             self._of[symbol] = sorted(split for split in found if split[1] != 1.0)

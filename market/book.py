@@ -191,21 +191,23 @@ class Book:
         for children, ts in closing.unsettled_children(self.memory, series, rows):
             self.pending.owe(children, ts)
 
-    def _after_splits(self, resplit: dict[str, int]) -> tuple[Ints, Ints]:
+    def _after_splits(self, resplit: dict[str, list[int]]) -> tuple[Ints, Ints]:
         """(series, ts) of the bars from which on a split that became known, was corrected or taken back moves indicators.
 
         The week and the month that it lies in are rolled up again.
         """
         found: list[tuple[int, int]] = []
-        for symbol, ex_day in resplit.items():
+        for symbol, ex_days in resplit.items():
             number = np.array([self.memory.symbol(symbol)])
             for timeframe in TIMEFRAMES:
                 series = int(self.memory.series_of(number, timeframe)[0])
-                ts = self.memory.from_session(series, ex_day)
-                if ts is not None:
-                    found.append((series, ts))
-                    if timeframe == "1d":
-                        self.pending.owe(np.array([series]), np.array([ts]))
+                for ex_day in sorted(set(ex_days)):
+                    ts = self.memory.from_session(series, ex_day)
+                    if ts is not None:
+                        found.append((series, ts))
+                        if timeframe == "1d":
+                            self.pending.owe(np.array([series]), np.array([ts]))
+                            self.pending.hasten(int(number[0]))
         series_of, ts_of = np.array(found, np.int64).reshape(-1, 2).T
         return series_of, ts_of
 

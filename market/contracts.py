@@ -7,6 +7,7 @@ Prices are in the instrument's currency, as printed (never adjusted); volumes ar
 
 import json
 import math
+import re
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from functools import lru_cache
@@ -22,7 +23,7 @@ MAX_RECORD_BYTES = 16_384
 SESSIONS = ("regular", "ext")
 ACTIONS = ("split", "dividend")
 
-# Times are milliseconds since the epoch from 1900 to 2100: seconds or nanoseconds by mistake lie outside.
+# Times are milliseconds since the epoch from 1900 to 2100: microseconds or nanoseconds by mistake lie outside, seconds in 1970.
 EPOCH = date(1970, 1, 1)
 FIRST_MS, END_MS = -2_208_988_800_000, 4_102_444_800_000
 
@@ -38,11 +39,13 @@ PROVIDER_SETTLE_MS = 30_000
 class Record:
     """What every record has. Subclasses add their fields and check their values.
 
-    `event_ms` may be later than `fetched_ms` by `MAX_AHEAD_MS`, as a provider's clock may run ahead of ours.
+    `event_ms` may be later than `fetched_ms` by `MAX_AHEAD_MS`, as a provider's clock may run ahead of ours, and earlier by
+    `MAX_BEHIND_MS`.
     """
 
     kind: ClassVar[str] = ""
     MAX_AHEAD_MS: ClassVar[int] = END_MS - FIRST_MS
+    MAX_BEHIND_MS: ClassVar[int] = END_MS - FIRST_MS
 
     source: str
     event_ms: int
@@ -86,6 +89,8 @@ class Record:
                 raise Rejected(Reason.BAD_TIME, f"{name}={getattr(self, name)}", symbol)
         if self.event_ms > self.fetched_ms + self.MAX_AHEAD_MS:
             raise Rejected(Reason.FUTURE, f"event_ms={self.event_ms} fetched_ms={self.fetched_ms}", symbol)
+        if self.event_ms < self.fetched_ms - self.MAX_BEHIND_MS:
+            raise Rejected(Reason.TOO_OLD, f"event_ms={self.event_ms} fetched_ms={self.fetched_ms}", symbol)
         self.check_values()
 
     def check_values(self) -> None:
@@ -98,6 +103,8 @@ class Tick(Record):
 
     kind: ClassVar[str] = "tick"
     MAX_AHEAD_MS: ClassVar[int] = 60_000
+    # A feed begins with the last trade of each symbol, which may be weeks old. What is older is zero, or seconds for milliseconds.
+    MAX_BEHIND_MS: ClassVar[int] = 100 * DAY_MS
 
     symbol: str
     price: float
@@ -177,13 +184,17 @@ class Clock(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action(Record):
-    """A split (`value` = new shares for an old one) or a dividend (`value` in currency a share) on `event_ms`' session."""
+    """A split (`value` = new shares for an old one) or a dividend (`value` in currency a share) on `event_ms`' session.
+
+    With `is_withdrawn` it is no more: the provider published this value and does so no longer. Left out where it is not.
+    """
 
     kind: ClassVar[str] = "action"
 
     symbol: str
     action: str
     value: float
+    is_withdrawn: bool | None = None
 
     def check_values(self) -> None:
         check_choice("action", self.action, ACTIONS, self.symbol)
@@ -251,6 +262,15 @@ def decode(payload: bytes) -> Record:
     if cls is None:
         raise Rejected(Reason.UNKNOWN_KIND, f"kind={kind!r}", symbol_in(body))
     return cls.parse(body)
+
+
+_RECEIPT = re.compile(rb'"fetched_ms"\s*:\s*(-?[0-9]{1,15})(?![0-9.eE])')
+
+
+def receipt_in(payload: bytes) -> int | None:
+    """When a record was received, milliseconds since the epoch, as far as it can be read in bytes that may be no record at all."""
+    found = [int(digits) for digits in _RECEIPT.findall(payload)]
+    return found[-1] if found and FIRST_MS <= found[-1] < END_MS else None
 
 
 def symbol_in(body: dict[str, Any]) -> str:

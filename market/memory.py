@@ -140,8 +140,8 @@ class Memory:
         line["series"] = NONE
         return number
 
-    def learn(self, splits: Iterable[Split]) -> dict[str, int]:
-        """Takes in what is told of splits; gives the symbols whose ratios change, with the first ex-date of which it does."""
+    def learn(self, splits: Iterable[Split]) -> dict[str, list[int]]:
+        """Takes in what is told of splits; gives the symbols whose ratios change, with the ex-dates of which they do."""
         changed = self.splits.learn(splits)
         for name in changed.keys() & self.symbol_ids.keys():
             self.symbols["newest_split"][self.symbol_ids[name]] = self.splits.newest(name)

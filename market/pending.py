@@ -30,6 +30,11 @@ class Pending:
         self.memory = memory
         self._owed: dict[tuple[str, str], list[tuple[Ints, Ints]]] = {link: [] for link in LINKS}
         self._now_ms = 0
+        self._hastened: list[int] = []
+
+    def hasten(self, symbol: int) -> None:
+        """What this symbol (by number) owes is rolled up in this batch, whoever's turn it is."""
+        self._hastened.append(symbol)
 
     def owe(self, series: Ints, ts: Ints) -> None:
         """These bars have changed: their parents ask for a roll-up. Frames that have none are left out."""
@@ -94,7 +99,10 @@ class Pending:
         waited = np.flatnonzero(owes & (np.abs(now_ms - symbols["rolled_ms"]) >= FORMING_EVERY_MS))
         share = max(SYMBOLS_AT_ONCE, math.ceil(int(owes.sum()) * elapsed_ms / FORMING_EVERY_MS))
         chosen = waited[np.argsort(symbols["rolled_ms"][waited], kind="stable")][:share]
-        is_due = self._corrected() & owes
+        is_due = self._corrected()
+        is_due[self._hastened] = True
+        self._hastened.clear()
+        is_due &= owes
         is_due[chosen] = True
         symbols["rolled_ms"][is_due] = now_ms
         return is_due

@@ -176,7 +176,8 @@ def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch
 
 
 def _outside_of_hours(row: dict[str, Any], source: str) -> dict[str, object]:
-    """The dead letter of a bar that only the calendar refuses. Its bytes are made anew: the same record, if not the same spaces."""
+    """The dead letter of a bar that only the calendar refuses. Its bytes are `remade` of what was read: `originals.restore` brings
+    those that came."""
     names = ("symbol", "timeframe", "open", "high", "low", "close", "volume", "session", "session_date", "is_complete")
     record = Bar(
         source=source, event_ms=row["ts"], fetched_ms=row["received_ms"], **{name: row[name] for name in names}
@@ -189,6 +190,7 @@ def _outside_of_hours(row: dict[str, Any], source: str) -> dict[str, object]:
         "detail": f"a bar of {record.timeframe} outside of its session's hours: only minutes are kept there",
         "payload": payload,
         "content_hash": hashlib.sha256(payload).hexdigest(),
+        "remade": True,
     }
 
 

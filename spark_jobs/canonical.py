@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from market.bars import NONE
 from market.contracts import END_MS, FIRST_MS, MAX_PRICE, SCHEMA_VERSION, Tick
+from spark_jobs.bounds import Bounds
 from spark_jobs.known import NOT_KNOWN, Known, code_of
 
 Columns = dict[str, NDArray[np.generic]]
@@ -21,7 +22,7 @@ Columns = dict[str, NDArray[np.generic]]
 # A number of so many digits is an integer below 2^53, and its quotient by a power of ten is the nearest float (Clinger, How to
 # Read Floating Point Numbers Accurately, 1990: both operands are exact, so the one rounding of the division is the right one).
 MOST_DIGITS = 15
-MAX_AHEAD_MS = Tick.MAX_AHEAD_MS
+MAX_AHEAD_MS, MAX_BEHIND_MS = Tick.MAX_AHEAD_MS, Tick.MAX_BEHIND_MS
 POWERS = 10.0 ** np.arange(MOST_DIGITS + 1)
 ZERO, NINE, DOT, QUOTE, CLOSE = (ord(sign) for sign in '09."}')
 FAILED = -1
@@ -36,8 +37,8 @@ VOLUME, REGULAR, EXT = _bytes(',"day_volume":'), _bytes(',"session":"regular"'),
 HIGH, LOW, PREVIOUS = _bytes(',"day_high":'), _bytes(',"day_low":'), _bytes(',"previous_close":')
 
 
-def read_ticks(values: pa.Array, source: str, known: Known, until_ms: int) -> tuple[NDArray[np.bool_], Columns]:
-    """Which values are such ticks, of known symbols and from before `until_ms`, and these as columns of equal length.
+def read_ticks(values: pa.Array, source: str, known: Known, bounds: Bounds) -> tuple[NDArray[np.bool_], Columns]:
+    """Which values are such ticks, of known symbols and within the bounds, and these as columns of equal length.
 
     `code` is the symbol's number in `known`; NONE and NaN stand for what was not given.
     """
@@ -50,7 +51,8 @@ def read_ticks(values: pa.Array, source: str, known: Known, until_ms: int) -> tu
         at = np.frombuffer(ends, np.int32)[values.offset : values.offset + count + 1].astype(np.int64)
         head = _bytes(f'{{"v":{SCHEMA_VERSION},"kind":"{Tick.kind}","source":{json.dumps(source)},"event_ms":')
         text = np.frombuffer(data, np.uint8)
-        _read(text, at, head, known.text, known.ends, known.slots, until_ms, is_read, whole, prices)
+        limits = bounds.from_ms, bounds.until_ms, bounds.max_jump
+        _read(text, at, head, known.text, known.ends, known.slots, limits, is_read, whole, prices)
     if not is_read.all():
         whole, prices = whole[:, is_read], prices[:, is_read]
     columns: Columns = dict(zip(("code", "is_ext", "event_ms", "fetched_ms", "day_volume"), whole, strict=True))
@@ -58,7 +60,8 @@ def read_ticks(values: pa.Array, source: str, known: Known, until_ms: int) -> tu
 
 
 @njit(cache=True)
-def _read(data, ends, head, text, name_ends, slots, until_ms, is_read, whole, prices):  # type: ignore[no-untyped-def]
+def _read(data, ends, head, text, name_ends, slots, limits, is_read, whole, prices):  # type: ignore[no-untyped-def]
+    from_ms, until_ms, max_jump = limits
     for k in range(len(ends) - 1):
         stop = ends[k + 1]
         at = _match(data, ends[k], stop, head)
@@ -87,11 +90,13 @@ def _read(data, ends, head, text, name_ends, slots, until_ms, is_read, whole, pr
             previous, at = _number(data, at + len(PREVIOUS), stop)
         if at != stop - 1 or data[at] != CLOSE or code == NOT_KNOWN:
             continue
-        if not (FIRST_MS <= event_ms < until_ms and FIRST_MS <= fetched_ms < END_MS):
+        if not (from_ms <= event_ms < until_ms and FIRST_MS <= fetched_ms < END_MS):
             continue
-        if event_ms > fetched_ms + MAX_AHEAD_MS or not 0.0 < price < MAX_PRICE:
+        if not fetched_ms - MAX_BEHIND_MS <= event_ms <= fetched_ms + MAX_AHEAD_MS or not 0.0 < price < MAX_PRICE:
             continue
-        if not (_may_be(high) and _may_be(low) and _may_be(previous)):
+        if not (
+            _may_be(high, price, max_jump) and _may_be(low, price, max_jump) and _may_be(previous, price, max_jump)
+        ):
             continue
         is_read[k] = True
         whole[0, k], whole[1, k], whole[2, k], whole[3, k], whole[4, k] = code, is_ext, event_ms, fetched_ms, day_volume
@@ -99,8 +104,8 @@ def _read(data, ends, head, text, name_ends, slots, until_ms, is_read, whole, pr
 
 
 @njit(cache=True)
-def _may_be(price):  # type: ignore[no-untyped-def]
-    return np.isnan(price) or 0.0 < price < MAX_PRICE
+def _may_be(given, price, max_jump):  # type: ignore[no-untyped-def]
+    return np.isnan(given) or (0.0 < given < MAX_PRICE and price <= given * max_jump and given <= price * max_jump)
 
 
 @njit(cache=True)

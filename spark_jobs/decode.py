@@ -22,6 +22,7 @@ from market.contracts import (
     Record,
     Tick,
 )
+from spark_jobs.bounds import EVERYTHING, Bounds
 
 # Records: a bad block that is no larger goes to the contract one by one.
 SMALLEST_BLOCK = 64
@@ -103,10 +104,10 @@ def _read(values: pa.Array, shape: Shape) -> pa.Table | None:
 
 
 def valid_ticks(
-    table: pa.Table, source: str, known: Container[str], until_ms: int = END_MS
+    table: pa.Table, source: str, known: Container[str], bounds: Bounds = EVERYTHING
 ) -> tuple[NDArray[np.bool_], Ticks]:
-    """Which rows keep the contract, are of known symbols and from before `until_ms`, and those rows as columns."""
-    good, codes, names = keeps_common(table, source, known, until_ms, Tick.MAX_AHEAD_MS)
+    """Which rows keep the contract and the bounds and are of known symbols, and those rows as columns."""
+    good, codes, names = keeps_common(table, source, known, bounds, Tick)
     day_volume, no_volume = integers(table["day_volume"])
     day_volume = np.where(no_volume, NONE, day_volume)
     price = floats(table["price"])
@@ -119,6 +120,7 @@ def valid_ticks(
     for name, values in optional.items():
         given = ~np.isnan(values) | pc.is_valid(table[name]).to_numpy().astype(bool)
         good &= ~given | (np.isfinite(values) & (values > 0) & (values < MAX_PRICE))
+        good &= ~given | ((price <= values * bounds.max_jump) & (values <= price * bounds.max_jump))
     columns = {
         "code": codes[good].astype(np.int64),
         "is_ext": equals(session, "ext")[good].astype(np.int64),
@@ -132,7 +134,7 @@ def valid_ticks(
 
 
 def keeps_common(
-    table: pa.Table, source: str, known: Container[str], until_ms: int, max_ahead_ms: int
+    table: pa.Table, source: str, known: Container[str], bounds: Bounds, record: type[Record]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], pa.Array]:
     """Which rows keep what every record must, and their symbols as (codes, names)."""
     symbols = table["symbol"].combine_chunks().dictionary_encode()
@@ -145,8 +147,10 @@ def keeps_common(
     fetched_ms, no_fetch = integers(table["fetched_ms"])
     good = is_known[codes] & ~no_event & ~no_fetch
     good &= equals(table["source"], source) & equals(table["v"], SCHEMA_VERSION)
-    good &= (event_ms >= FIRST_MS) & (event_ms < until_ms) & (fetched_ms >= FIRST_MS) & (fetched_ms < END_MS)
-    good &= event_ms <= fetched_ms + max_ahead_ms
+    good &= (
+        (event_ms >= bounds.from_ms) & (event_ms < bounds.until_ms) & (fetched_ms >= FIRST_MS) & (fetched_ms < END_MS)
+    )
+    good &= (event_ms <= fetched_ms + record.MAX_AHEAD_MS) & (event_ms >= fetched_ms - record.MAX_BEHIND_MS)
     return good, codes, names
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from market.contracts import MAX_EXACT, MAX_PRICE, SESSIONS, Bar
 from market.frames import to_days
 from market.timeframes import DAY_MS, INTRADAY, MINUTE_MS, TIMEFRAMES
+from spark_jobs.bounds import JUDGED, Bounds
 from spark_jobs.decode import equals, floats, integers, keeps_common, shape_of
 
 BAR = shape_of(Bar)
@@ -18,10 +19,10 @@ INTRADAY_NAMES = tuple(frame.name for frame in INTRADAY)
 
 
 def valid_bars(
-    table: pa.Table, source: str, known: Container[str], until_ms: int
+    table: pa.Table, source: str, known: Container[str], bounds: Bounds
 ) -> tuple[NDArray[np.bool_], dict[str, object]]:
-    """Which rows keep the contract, and those rows as columns of PARTIALS."""
-    good, _, _ = keeps_common(table, source, known, until_ms, Bar.MAX_AHEAD_MS)
+    """Which rows keep the contract and the bounds, and those rows as columns of PARTIALS."""
+    good, _, _ = keeps_common(table, source, known, bounds, Bar)
     event_ms, _ = integers(table["event_ms"])
     good &= event_ms % MINUTE_MS == 0
     prices = {name: floats(table[name]) for name in ("open", "high", "low", "close")}
@@ -29,6 +30,8 @@ def valid_bars(
         good &= np.isfinite(values) & (values > 0) & (values < MAX_PRICE)
     good &= prices["low"] <= np.minimum(prices["open"], prices["close"])
     good &= prices["high"] >= np.maximum(prices["open"], prices["close"])
+    is_judged = is_in(table["timeframe"], JUDGED)
+    good &= ~is_judged | (prices["high"] <= prices["low"] * bounds.max_jump)
     volume = floats(table["volume"])
     given = pc.is_valid(table["volume"]).to_numpy().astype(bool)
     good &= ~given | ((volume >= 0) & (volume < MAX_EXACT))

@@ -13,10 +13,13 @@ from market.topics import DAY_MS
 from spark_jobs import health as metrics
 from spark_jobs import kill_points, ledger, rebuild, topics
 from spark_jobs.batch import Scanned, read_scan
+from spark_jobs.bounds import Bounds
+from spark_jobs.columns import TOPIC_NAMES
 from spark_jobs.health import Health
 from spark_jobs.held import Held
 from spark_jobs.kill_points import AT_COMMIT, Point
 from spark_jobs.known import Known
+from spark_jobs.originals import from_log, restore
 from spark_jobs.planned import Planned
 from spark_jobs.reader import read_instruments
 from spark_jobs.scan import Scan
@@ -50,6 +53,7 @@ class Driver(Held):
         self.failure: Exception | None = None
         self.steps = Steps()
         self.strangers = Strangers(time.monotonic)
+        self._fetch = from_log(settings.kafka, lambda code: settings.topic_prefix + str(TOPIC_NAMES[code]))
         self.planned: Planned | None = None
         self._ended_at = time.monotonic()
         self._records_per_s = 0.0
@@ -93,8 +97,8 @@ class Driver(Held):
         assert self.planned is not None  # noqa: S101  (open() makes it)
         while True:
             begin = {place: at.next_offset for place, at in self.positions.items()}
-            until_ms = time.time_ns() // 1_000_000 + HORIZON_MS
-            scan = Scan(begin, self.settings.source, self._known, until_ms)
+            bounds = Bounds(self._from_ms, time.time_ns() // 1_000_000 + HORIZON_MS, self.settings.max_jump)
+            scan = Scan(begin, self.settings.source, self._known, bounds)
             kill_points.reached(Point.BEFORE_SCAN)
             partials = self.planned.partials(spark, scan, self.planned.ranges(self.positions))
             kill_points.reached(Point.AFTER_PARTIALS)
@@ -105,6 +109,7 @@ class Driver(Held):
             self.steps.end("read")
             unknown = {row["symbol"] for row in scanned.rejects if row["reason"] == Reason.UNKNOWN_SYMBOL}
             if not unknown or not self._meet(unknown):
+                restore(scanned.rejects, self._fetch)
                 return scanned
 
     def _meet(self, symbols: set[object]) -> bool:

@@ -19,7 +19,7 @@ from spark_jobs import chosen_history, ledger, rebuild, topics
 from spark_jobs import health as metrics
 from spark_jobs.health import Health
 from spark_jobs.known import Known
-from spark_jobs.reader import Reader, read_instruments, read_latest
+from spark_jobs.reader import Reader, read_instruments, read_latest, read_written_from
 from spark_jobs.settings import Settings
 from spark_jobs.splits import read_splits
 from spark_jobs.writer import Writer
@@ -93,6 +93,7 @@ class Held:
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
             rebuild.wake(self.book, self._connection)
+            self._from_ms = read_written_from(self._connection)
         self._known = Known.of(list(self.book.instruments))
 
     def _patiently(self, attempt: Callable[[], bool], is_done: Callable[[], bool]) -> bool:

@@ -13,6 +13,7 @@ from market.batches import Instrument
 from market.calendars import sessions_of
 from market.choices import Choices
 from market.chosen import NOTHING, n_state, n_values
+from market.contracts import FIRST_MS
 from market.latest import AROUND, LATEST, Prices
 from market.memory import StoredRows
 from market.series import SeriesKey
@@ -173,3 +174,11 @@ def read_latest(connection: Connection, instruments: dict[str, Instrument]) -> P
         cursor.execute(LATEST_PRICES)
         found = [row for row in cursor.fetchall() if row[0] in instruments]
     return Prices([row[0] for row in found], np.array([row[1:] for row in found], LATEST))
+
+
+def read_written_from(connection: Connection) -> int:
+    """From when on bars have a partition, milliseconds since the epoch."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (extract(epoch FROM nullif(core.written_from(), '-infinity')) * 1000)::bigint")
+        [(from_ms,)] = cursor.fetchall()
+    return FIRST_MS if from_ms is None else int(from_ms)

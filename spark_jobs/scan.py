@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from market.contracts import END_MS, Action, Bar, Clock, DeadLetter, Record, Tick, decode
+from market.actions import TAKEN_BACK
+from market.contracts import Action, Bar, Clock, DeadLetter, Record, Tick, decode, receipt_in
 from market.errors import Reason, Rejected
+from spark_jobs.bounds import EVERYTHING, Bounds
 from spark_jobs.canonical import read_ticks
 from spark_jobs.decode import TICK, split, valid_ticks
 from spark_jobs.decode_bars import BAR, valid_bars
@@ -30,15 +32,12 @@ MAX_TEXT = 1000  # characters of a dead letter's detail
 
 @dataclass(frozen=True)
 class Scan:
-    """What a task must know: the ledger ((topic, partition) → next offset), the platform's source and its symbols.
-
-    An event at or after `until_ms` is refused: nothing can have happened then, and no partition of a table waits for it.
-    """
+    """What a task must know: the ledger ((topic, partition) → next offset), the platform's source, its symbols and its bounds."""
 
     ledger: dict[tuple[int, int], int]
     source: str
     known: Known
-    until_ms: int = END_MS
+    bounds: Bounds = EVERYTHING
 
     def packed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The scan as Spark runs it."""
@@ -80,7 +79,7 @@ class Scan:
     def _scan(self, piece: "Piece", values: pa.Array, offsets: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
         """Keeps the ticks for the fold; gives everything else as it comes."""
         if piece.topic == EVENTS:
-            is_read, columns = read_ticks(values, self.source, self.known, self.until_ms)
+            is_read, columns = read_ticks(values, self.source, self.known, self.bounds)
             piece.keep(columns, offsets[is_read])
             if is_read.all():
                 return
@@ -88,13 +87,13 @@ class Scan:
         rest = np.ones(len(values), bool)
         mask, ticks = split(values, TICK) if piece.topic == EVENTS else (~rest, None)
         if ticks is not None:
-            good, valid = valid_ticks(ticks, self.source, self.known.code_of, self.until_ms)
+            good, valid = valid_ticks(ticks, self.source, self.known.code_of, self.bounds)
             chosen = np.flatnonzero(mask)[good]
             piece.keep(valid.columns, offsets[chosen], valid.symbols)
             rest[chosen] = False
         mask, bars = split(values, BAR)
         if bars is not None:
-            good, columns = valid_bars(bars, self.source, self.known.code_of, self.until_ms)
+            good, columns = valid_bars(bars, self.source, self.known.code_of, self.bounds)
             chosen = np.flatnonzero(mask)[good]
             place = {"topic": piece.topic, "partition": piece.partition, "records": 1}
             place |= {"first_offset": offsets[chosen], "last_offset": offsets[chosen]}
@@ -124,6 +123,7 @@ class Scan:
                 "reason": error.reason.value,
                 "detail": storable(error.detail),
                 "payload": payload,
+                "received_ms": receipt_in(payload),
                 "content_hash": hashlib.sha256(payload).hexdigest(),
             }
 
@@ -133,10 +133,8 @@ class Scan:
             raise Rejected(Reason.WRONG_SOURCE, f"source={record.source!r}, this platform's is {self.source!r}", symbol)
         if symbol not in self.known.code_of and not isinstance(record, Clock | DeadLetter):
             raise Rejected(Reason.UNKNOWN_SYMBOL, f"{symbol!r} is not an instrument of this platform", symbol)
-        if record.event_ms >= self.until_ms and not isinstance(record, DeadLetter):
-            raise Rejected(
-                Reason.FUTURE, f"event_ms={record.event_ms}, nothing is read from {self.until_ms} on", symbol
-            )
+        if not isinstance(record, DeadLetter):
+            self.bounds.check(record, symbol)
         if isinstance(record, Clock) and topic != EVENTS:
             raise Rejected(Reason.UNKNOWN_KIND, "a clock orders the events topic alone")
         match record:
@@ -152,7 +150,7 @@ class Scan:
                     "symbol": symbol,
                     "ts": record.event_ms,
                     "action": record.action,
-                    "close": record.value,
+                    "close": TAKEN_BACK if record.is_withdrawn else record.value,
                     "received_ms": record.fetched_ms,
                 }
             case DeadLetter():

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     quiet_records_per_s: float = 200.0
     quiet_cycle_s: float = 0.8
 
+    # Prices that a record holds side by side may differ by this factor; beyond it the record is a dead letter, `price_jump`.
+    max_jump: float = Field(default=10.0, gt=1.0)
+
     # Indicators beside the kernel's own (docs/indicators.md).
     indicators: Path = DEFAULT_FILE
 

@@ -79,11 +79,11 @@ UPSERT_ACTIONS = """
     ON CONFLICT (symbol, ex_date, action) DO UPDATE SET value = excluded.value, received_at = excluded.received_at,
         updated_at = CASE WHEN a.value = excluded.value THEN a.updated_at ELSE now() END
     WHERE (excluded.received_at, excluded.value) > (a.received_at, a.value)"""
-# The rows as they stand are the ones that the batch replaces; run before the actions are written.
+# The rows as they stand are the ones that the batch replaces; run before the actions are written. What was taken back (0) is none.
 KEEP_ACTION_REVISIONS = """
     INSERT INTO core.corporate_action_revisions (symbol, ex_date, action, value, source, received_at, updated_at)
     SELECT a.symbol, a.ex_date, a.action, a.value, a.source, a.received_at, a.updated_at
     FROM core.corporate_actions a
     JOIN (VALUES %s) AS n (symbol, ex_date, action, value, source, received_at) USING (symbol, ex_date, action)
-    WHERE n.value <> a.value AND (n.received_at, n.value) > (a.received_at, a.value)"""
+    WHERE n.value <> a.value AND a.value > 0 AND (n.received_at, n.value) > (a.received_at, a.value)"""
 ACTION_ROW = "(%s, %s::date, %s, %s::float8, %s, to_timestamp(%s / 1000.0))"

@@ -117,6 +117,7 @@ REFUSED: list[tuple[Reason, bytes]] = [
     ),
     *((Reason.BAD_TIME, said("clock", since_ms=time)) for time in (END_MS, -(10**30))),
     *((Reason.BAD_TIME, said("bar", session_date=day)) for day in ("0001-01-01", "2025-11-18", "2027-01-18", "9999-12-31")),
+    *((Reason.TOO_OLD, said("tick", event_ms=time)) for time in (0, T0 // 1000, T0 - 101 * 86_400_000)),
     (Reason.FUTURE, said("tick", fetched_ms=T0 - 60_001)),
     (Reason.FUTURE, said("bar", fetched_ms=T0 - 86_400_001)),
     (Reason.FUTURE, said("clock", fetched_ms=T0 - 1)),
@@ -129,7 +130,7 @@ def test_refused(reason: Reason, payload: bytes) -> None:
 
 
 def test_every_reason_that_a_record_can_have_by_itself_has_an_example_here() -> None:
-    of_the_platform = {Reason.UNKNOWN_SYMBOL, Reason.WRONG_SOURCE, Reason.PRICE_JUMP, Reason.TOO_OLD}
+    of_the_platform = {Reason.UNKNOWN_SYMBOL, Reason.WRONG_SOURCE, Reason.PRICE_JUMP}
     assert {reason for reason, _ in REFUSED} == set(Reason) - of_the_platform
 
 
@@ -198,12 +199,13 @@ volumes = st.none() | st.integers(0, 2**53 - 1)
 
 
 @st.composite
-def envelopes(draw: st.DrawFn, ahead_ms: int = 0) -> dict[str, Any]:
+def envelopes(draw: st.DrawFn, ahead_ms: int = 0, behind_ms: int = END_MS) -> dict[str, Any]:
     event_ms = draw(times)
+    latest = min(END_MS - 1, event_ms + behind_ms)
     return {
         "source": draw(texts),
         "event_ms": event_ms,
-        "fetched_ms": draw(st.integers(max(FIRST_MS, event_ms - ahead_ms), END_MS - 1)),
+        "fetched_ms": draw(st.integers(max(FIRST_MS, event_ms - ahead_ms), max(event_ms, latest))),
     }
 
 
@@ -231,7 +233,8 @@ def bars(draw: st.DrawFn) -> Bar:
 records = st.one_of(
     st.builds(
         lambda envelope, **rest: Tick(**envelope, **rest),
-        envelopes(60_000), symbol=texts, price=prices, day_volume=volumes, session=st.sampled_from(["regular", "ext"]),
+        envelopes(60_000, Tick.MAX_BEHIND_MS), symbol=texts, price=prices,
+        day_volume=volumes, session=st.sampled_from(["regular", "ext"]),
         day_high=st.none() | prices, day_low=st.none() | prices, previous_close=st.none() | prices,
     ),
     bars(),
@@ -239,6 +242,7 @@ records = st.one_of(
     st.builds(
         lambda envelope, **rest: Action(**envelope, **rest),
         envelopes(), symbol=texts, action=st.sampled_from(["split", "dividend"]), value=prices,
+        is_withdrawn=st.none() | st.booleans(),
     ),
     st.builds(
         lambda envelope, **rest: DeadLetter(**envelope, **rest),

@@ -130,6 +130,8 @@ def test_an_edit_sets_fields_and_leaves_the_time_of_receipt_alone() -> None:
     assert json.loads(edited) == {"price": 101.5, "symbol": "MSFT", "fetched_ms": 9, "volume": None}
     assert json.loads(with_first_receipt(original, edited))["fetched_ms"] == 5
     assert with_first_receipt(b"\xff", edited) == edited
+    assert json.loads(with_first_receipt(b'\xff{"fetched_ms": 5,"pri', edited))["fetched_ms"] == 5, "of no JSON, too"
+    assert json.loads(with_first_receipt(b"\xff", b'{"price":1.0}', 7)) == {"price": 1.0, "fetched_ms": 7}
     with pytest.raises(BadConfiguration, match="FIELD=VALUE"):
         with_changes(original, ["price"])
     with pytest.raises(NotReplayed, match="--file"):

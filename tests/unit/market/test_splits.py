@@ -6,10 +6,12 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from market import indicators
-from market.actions import Split, Splits, Told
+from market.actions import TAKEN_BACK, Split, Splits, Told
 from market.batches import Changes
 from market.book import Book
 from market.calendars import sessions
@@ -213,6 +215,42 @@ def test_corrected_and_taken_back_in_any_order() -> None:
     never.take(days(EX_DATE, 3.0))
     taken_back.take([], split(EX_DATE, 0.0, 3_000))
     assert state_of(taken_back) == state_of(never)
+
+
+@given(
+    st.integers(0, 500), st.integers(0, 500), st.sampled_from([4.0, 3.0, 0.125, 1.5]), st.sampled_from([None, 0, 130])
+)
+def test_published_and_withdrawn_is_never_published(
+    published: int, later: int, ratio: float, moved: int | None
+) -> None:
+    """At any day of the history, with restarts between, and where the same split is published for another date too."""
+    printed = days(None, 1.0)
+    at, until = sorted((published, later))
+    another = [] if moved is None else [split(printed[moved].day, ratio, 5_000)]
+    never, taken_back = SplitFold(), SplitFold()
+    taken_back.take(printed[:at], split(EX_DATE, ratio, 1_000))
+    taken_back.restart()
+    taken_back.take(printed[at:until])
+    taken_back.take([], split(EX_DATE, TAKEN_BACK, 2_000), *another)
+    taken_back.take(printed[until:], split(EX_DATE, ratio, 1_500))  # an old copy that comes late
+    never.take(printed, *another)
+    assert state_of(taken_back) == state_of(never)
+
+
+def test_the_weeks_and_months_of_what_a_split_changes_follow_in_the_same_batch_without_a_clock() -> None:
+    #   no clock yet: weeks and months form, and of symbols that only form others may have their turn
+    with_split, plain = SplitFold(), SplitFold()
+    for fold in (with_split, plain):
+        fold.take(days(None, 1.0))
+    with_split.take([], split(EX_DATE, 4.0, 1_000))
+    week = SeriesKey(SYMBOL, "1w", "regular")
+
+    def highs(fold: Fold) -> list[float]:
+        return [bar["high"] for bar in fold.store.bars(week)]
+
+    assert highs(with_split) != highs(plain), "the week of the ex-date stands in the shares of its Monday"
+    with_split.take([], split(EX_DATE, TAKEN_BACK, 2_000))
+    assert highs(with_split) == highs(plain)
 
 
 def test_a_rebuild_finds_nothing_to_change() -> None:

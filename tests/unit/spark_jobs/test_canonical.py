@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from market.contracts import Tick, decode
 from market.errors import Rejected
+from spark_jobs.bounds import Bounds
 from spark_jobs.canonical import read_ticks
 from spark_jobs.known import NOT_KNOWN, Known, code_of
 from tests.unit.spark_jobs import payloads
@@ -20,14 +21,15 @@ pytestmark = pytest.mark.unit
 
 KNOWN = Known.of(list(SYMBOLS))
 UNTIL_MS = T0 + 100_000
+BOUNDS = Bounds(T0 - 1, UNTIL_MS)
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1)
 
 
-def read(values: Sequence[bytes]) -> list[Tick | None]:
+def read(values: Sequence[bytes], bounds: Bounds = BOUNDS) -> list[Tick | None]:
     """The ticks that were read; None for what was left to others."""
     # A slice, so that no buffer begins at nought.
     array = pa.array([b"before", *values], pa.binary()).slice(1)
-    is_read, columns = read_ticks(array, SOURCE, KNOWN, UNTIL_MS)
+    is_read, columns = read_ticks(array, SOURCE, KNOWN, bounds)
     rows = iter(zip(*(columns[name].tolist() for name in columns), strict=True))
     found: list[Tick | None] = []
     for is_mine in is_read.tolist():
@@ -99,7 +101,12 @@ def test_what_our_producers_write_is_read(tick: Tick) -> None:
     [
         ({"symbol": "NVDA"}, "an unknown symbol"),
         ({"event_ms": UNTIL_MS}, "not before the horizon"),
+        ({"event_ms": T0 - 2}, "before the oldest partition"),
+        ({"fetched_ms": T0 + 100 * 86_400_000 + 1}, "a trade of long ago"),
         ({"event_ms": T0 + 60_001, "fetched_ms": T0}, "further ahead than a clock may run"),
+        ({"day_high": 15.1}, "a jump"),
+        ({"day_low": 0.149}, "a jump"),
+        ({"previous_close": 15.1}, "a jump"),
         ({"price": 1e9}, "no price"),
         ({"day_low": -1.0}, "no price of a day"),
         ({"source": "yahoo"}, "another source"),
@@ -107,8 +114,9 @@ def test_what_our_producers_write_is_read(tick: Tick) -> None:
 )
 def test_what_the_platform_refuses_is_left_to_the_contract(change: dict[str, object], why: str) -> None:
     good = {"source": SOURCE, "symbol": "AAPL", "event_ms": T0, "fetched_ms": T0, "price": 1.5}
-    assert read([Tick(**good).encode()]) != [None]  # type: ignore[arg-type]
-    assert read([Tick(**good | change).encode()]) == [None], why  # type: ignore[arg-type]
+    bounds = Bounds(T0 - 1, UNTIL_MS, 10.0)
+    assert read([Tick(**good, day_high=15.0, day_low=0.15).encode()], bounds) != [None]  # type: ignore[arg-type]
+    assert read([Tick(**good | change).encode()], bounds) == [None], why  # type: ignore[arg-type]
 
 
 @given(st.lists(NAMES, unique=True, max_size=50), NAMES)

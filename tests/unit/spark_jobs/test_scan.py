@@ -6,6 +6,7 @@ The expected side is `market.contracts.decode` and plain Python; the scan may ta
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from market.actions import TAKEN_BACK
 from market.contracts import Action, Bar, Clock, DeadLetter, Tick, decode
 from market.errors import Reason, Rejected
+from spark_jobs.bounds import EVERYTHING, Bounds
 from spark_jobs.decode import TICK as TICK_SHAPE
 from spark_jobs.decode import split, valid_ticks
 from spark_jobs.known import Known
@@ -201,6 +204,12 @@ def bar(**changes: Any) -> Bar:
     return Bar(source=SOURCE, symbol="AAPL", event_ms=T0, fetched_ms=T0, is_complete=True, **(given | changes))
 
 
+def test_a_withdrawn_action_has_no_value() -> None:
+    told = Action(source=SOURCE, event_ms=T0, fetched_ms=T0, symbol="AAPL", action="split", value=4.0)
+    words = [replace(told, is_withdrawn=is_withdrawn).encode() for is_withdrawn in (None, True, False)]
+    assert [row["close"] for row in scanned([batch_of(words)]) if row["row"] == "action"] == [4.0, TAKEN_BACK, 4.0]
+
+
 def test_a_bar_a_clock_and_an_action_come_through_field_by_field() -> None:
     clock = Clock(source=SOURCE, event_ms=T0, fetched_ms=T0 + 1000, since_ms=T0 - 5)
     action = Action(source=SOURCE, event_ms=T0, fetched_ms=T0, symbol="AAPL", action="split", value=4.0)
@@ -258,8 +267,48 @@ def test_refused(what: str, topic: int, reason: Reason, fields: dict[str, Any]) 
 
 @pytest.mark.parametrize("record", [TICK % b"", bar().encode()], ids=["tick", "bar"])
 def test_nothing_is_read_from_the_given_time_on(record: bytes) -> None:
-    assert rejects(scanned([batch_of([record])], until_ms=T0)) == {0: Reason.FUTURE.value}
-    assert rejects(scanned([batch_of([record])], until_ms=T0 + 1)) == {}
+    assert rejects(scanned([batch_of([record])], bounds=Bounds(until_ms=T0))) == {0: Reason.FUTURE.value}
+    assert rejects(scanned([batch_of([record])], bounds=Bounds(until_ms=T0 + 1))) == {}
+
+
+@pytest.mark.parametrize("record", [TICK % b"", bar().encode()], ids=["tick", "bar"])
+def test_nothing_is_read_from_before_the_oldest_partition(record: bytes) -> None:
+    assert rejects(scanned([batch_of([record])], bounds=Bounds(from_ms=T0 + 1))) == {0: Reason.TOO_OLD.value}
+    assert rejects(scanned([batch_of([record])], bounds=Bounds(from_ms=T0))) == {}
+
+
+def jumping(high: float, low: float, timeframe: str = "1m") -> bytes:
+    return bar(high=high, low=low, open=low, close=high, timeframe=timeframe).encode()
+
+
+def priced(field: str, value: float) -> bytes:
+    return (TICK % b"").replace(b"}", b',"%s":%r}' % (field.encode(), value))
+
+
+def test_a_price_may_differ_by_a_factor_from_those_that_came_with_it_and_no_more() -> None:
+    fields = ("day_high", "day_low", "previous_close")
+    # 1.5 is the tick's price; a producer that writes spaces goes another way, and a third is the contract's own.
+    good = [priced(field, price) for field in fields for price in (15.0, 0.15)] + [jumping(20.0, 2.0)]
+    bad = [priced(field, price) for field in fields for price in (15.01, 0.149)] + [jumping(20.1, 2.0)]
+    # A week or a month may do it honestly.
+    good += [jumping(99.0, 1.0, "1w"), jumping(99.0, 1.0, "1mo")]
+    for write in (bytes, lambda text: text.replace(b",", b", "), lambda text: text.replace(b"}", b',"more":1}')):
+        for bounds, expected in ((Bounds(max_jump=10.0), Reason.PRICE_JUMP.value), (EVERYTHING, None)):
+            found = rejects(scanned([batch_of([write(text) for text in good + bad])], bounds=bounds))
+            assert found == ({} if expected is None else dict.fromkeys(range(len(good), len(good + bad)), expected))
+
+
+def test_a_refused_record_has_its_time_of_receipt_wherever_that_can_be_read() -> None:
+    whole = TICK % b""
+    values = [
+        whole[:-9],
+        b"\xff" + whole,
+        whole.replace(b'"v":1', b'"v":2'),
+        b"nonsense",
+        whole.replace(b"fetched", b"got"),
+    ]
+    rows = scanned([batch_of(values)])
+    assert [row["received_ms"] for row in rows if row["row"] == "reject"] == [T0, T0, T0, None, None]
 
 
 @pytest.mark.parametrize("spoiler", [b',"extra":1}', b',"price":Inf}', b',"source":"\xff"}'])
