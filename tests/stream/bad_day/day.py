@@ -21,8 +21,9 @@ from tests.stream.rig import until
 FOLDER = Path(__file__).parent
 SYMBOLS = ("VOLV-B.ST", "ERIC-B.ST", "ATCO-A.ST")
 SEED = 11
-# Which days a poll brings, five at a time, hangs on when it came: all have them from here on.
+# Both runs have the days before as any platform has its history: from a backfill.
 DAYS_SINCE = "2024-03-01"
+LONG_MS = 86_400_000
 # In the exchange's seconds: a feed that says nothing for minutes of its day is dead.
 SETTINGS = {"CANDLESTREAM_REQUESTS_PER_MINUTE": "600", "CANDLESTREAM_SILENCE_TIMEOUT_S": "240"}
 # The day begins when every process is up: so many times as long after their start as one small command took.
@@ -106,6 +107,9 @@ class Day:
     def run(self) -> None:
         try:
             together(*(side.start_stream for side in self.sides))
+            # The exchange stands still at the beginning meanwhile.
+            before = self.script.timeline(time.time_ns() // 1_000_000 + LONG_MS).written()
+            together(*(lambda side=side: side.fetch_days(before, DAYS_SINCE) for side in self.sides))
             self.timeline = self.script.timeline(int((time.time() + self.start_s()) * 1000))
             together(*(lambda side=side: side.start(self.timeline.written()) for side in self.sides))
             if self.timeline.at(time.time_ns() // 1_000_000) > ms(self.script.windows[0][0]):
@@ -147,13 +151,7 @@ class Day:
                     threading.Thread(target=side.command, args=command.split(), daemon=True).start()
 
     def make_good(self, side: Side) -> None:
-        """The evening: what Airflow's tasks run, until nothing is open any more.
-
-        A minute that was closed from ticks and that no poll confirmed is as conflated as the feed; a backfill of both sessions puts
-        the provider's row in its place, so that what is compared hangs on nothing that a slow machine decides.
-        """
-        for timeframe, since in (("1m", self.script.windows[0][0][:10]), ("1d", DAYS_SINCE)):
-            side.command("backfill", "--timeframes", timeframe, "--since", since, "--all")
+        """The evening: what Airflow's tasks run, until nothing is open any more."""
 
         def is_settled() -> bool:
             side.command("poll")

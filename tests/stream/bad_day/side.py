@@ -139,6 +139,14 @@ class Side:
             "the stream works",
         )
 
+    def fetch_days(self, timeline: str, since: str) -> None:
+        """The daily history, as a first start has it, before the day begins."""
+        self.environment["CANDLESTREAM_SIMULATOR_TIMELINE"] = timeline
+        self.exchange.start()
+        done = self.command("backfill", "--timeframes", "1d", "--since", since)
+        assert done["exit_code"] == 0, done
+        self.exchange.stop()
+
     def start(self, timeline: str | None = None) -> None:
         if timeline is not None:
             self.environment["CANDLESTREAM_SIMULATOR_TIMELINE"] = timeline
