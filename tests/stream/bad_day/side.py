@@ -153,6 +153,16 @@ class Side:
         self.exchange.start()
         self.ingester.start()
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether the ingester, as it was started last, has the feed."""
+        events = [line["event"] for line in self.log(self.ingester) if line["event"] in ("live", "feed connected")]
+        return self.ingester.is_alive and events[-1:] == ["feed connected"]
+
+    def stop_day(self) -> None:
+        self.ingester.stop()
+        self.exchange.stop()
+
     def stop(self) -> None:
         for process in (self.scheduler, self.ingester, self.stream, self.exchange):
             process.stop()
