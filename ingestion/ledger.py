@@ -27,6 +27,8 @@ CLOSED_MINUTES = 30
 
 # Corrections come in the hours after the bell: so long after it a session is asked for once more, if nobody did.
 LAST_LOOK_MS = 3 * 3_600_000
+# The polls of the hours after the bell, each quarter of an hour, are left this time to do it.
+LAST_LOOK_GRACE_MS = 1_800_000
 
 # Behind the detail of what can be asked for no more.
 OLDER = "older than the provider keeps minutes"
@@ -168,7 +170,7 @@ def to_confirm(evidence: Evidence) -> list[Span]:
     asked for           --
     """
     session = evidence.session
-    if not is_looked(evidence) and evidence.now_ms >= session.close_ms + LAST_LOOK_MS:
+    if not is_looked(evidence) and evidence.now_ms >= session.close_ms + LAST_LOOK_MS + LAST_LOOK_GRACE_MS:
         return [Span(session.open_ms, session.close_ms, UNCONFIRMED, "the last look")]
     oldest_ms = evidence.now_ms - evidence.reach_ms
     due = [
