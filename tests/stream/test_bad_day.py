@@ -84,7 +84,7 @@ def ends_well(script: Script, parts: Parts) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)  # minutes of wall time: the windows at a hundredfold, and two whole days to settle
+@pytest.mark.timeout(1800)  # minutes of wall time: the windows at a hundredfold, and two whole days to settle
 def test_a_bad_half_day_in_short_ends_as_an_undisturbed_one(chaos_parts: Parts) -> None:
     ends_well(SHORT, chaos_parts)
 
