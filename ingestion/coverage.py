@@ -15,12 +15,13 @@ LONGEST_LAG_MS = 10 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """From `start_ms` to before `end_ms`, within one session; `fetched_ms` is when it was asked for."""
+    """From `start_ms` to before `end_ms`, within one session; `fetched_ms` is when it was asked for. `is_whole`: open to close."""
 
     session_date: date
     start_ms: int
     end_ms: int
     fetched_ms: int
+    is_whole: bool = False
 
 
 def of_newest(answer: Answer, calendar: str) -> list[Covered]:
@@ -60,7 +61,8 @@ def within(answer: Answer, session: Session, start_ms: int, end_ms: int) -> Iter
         settled_ms = min(settled_ms, max(newest_ms, answer.asked_ms - LONGEST_LAG_MS))
     end_ms = min(end_ms, settled_ms // MINUTE_MS * MINUTE_MS)
     if start_ms < end_ms:
-        yield Covered(session.session_date, start_ms, end_ms, answer.asked_ms)
+        is_whole = (start_ms, end_ms) == (session.open_ms, session.close_ms)
+        yield Covered(session.session_date, start_ms, end_ms, answer.asked_ms, is_whole)
 
 
 def clipped(pieces: Iterable[Covered], ranges: Iterable[tuple[int, int]]) -> Iterator[Covered]:
@@ -70,7 +72,8 @@ def clipped(pieces: Iterable[Covered], ranges: Iterable[tuple[int, int]]) -> Ite
         for start_ms, end_ms in wanted:
             start_ms, end_ms = max(start_ms, piece.start_ms), min(end_ms, piece.end_ms)
             if start_ms < end_ms:
-                yield replace(piece, start_ms=start_ms, end_ms=end_ms)
+                is_whole = piece.is_whole and (start_ms, end_ms) == (piece.start_ms, piece.end_ms)
+                yield replace(piece, start_ms=start_ms, end_ms=end_ms, is_whole=is_whole)
 
 
 def day(ts_ms: int) -> date:

@@ -25,6 +25,11 @@ VOLUME_TOLERANCE = 0.1
 CLOSED_SYMBOLS = 3
 CLOSED_MINUTES = 30
 
+# Corrections come in the hours after the bell: so long after it a session is asked for once more, if nobody did.
+LAST_LOOK_MS = 3 * 3_600_000
+# The polls of the hours after the bell, each quarter of an hour, are left this time to do it.
+LAST_LOOK_GRACE_MS = 1_800_000
+
 # Behind the detail of what can be asked for no more.
 OLDER = "older than the provider keeps minutes"
 
@@ -60,6 +65,10 @@ class Evidence:
     closed_from_ms: int | None = None
     # Minutes of which the provider gave a row that the contract refused.
     refused: Collection[int] = ()
+    # Of `present`, those without the provider's complete row: what ticks made, or a row that was still in progress.
+    unconfirmed: Sequence[int] = ()
+    # When the provider was last asked for the session from open to close in one answer; 0 for never.
+    looked_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +106,28 @@ class Row:
 
 @dataclass(slots=True)
 class Verdict:
-    """A session's account. `pending` minutes are not due yet."""
+    """A session's account. `pending` minutes are not due yet; `confirmed` of those present have the provider's complete row.
+
+    `to_confirm` is what is to be asked for although nothing is missing of it: bars of which the provider has not spoken, and
+    once, some hours after the bell, the whole session (`is_looked`: it has been).
+    """
 
     expected: int
     present: int
     pending: int
     spans: list[Span] = field(default_factory=list)
     is_over: bool = False
+    confirmed: int = 0
+    to_confirm: list[Span] = field(default_factory=list)
+    is_looked: bool = False
 
     def count(self, reason: str) -> int:
         return sum(span.minutes for span in self.spans if span.reason == reason)
 
     @property
     def is_settled(self) -> bool:
-        return self.is_over and not self.pending and not any(span.is_repairable for span in self.spans)
+        nothing_open = not self.pending and not any(span.is_repairable for span in self.spans)
+        return self.is_over and nothing_open and not self.to_confirm and self.is_looked
 
 
 def expected_minutes(session: Session, now_ms: int) -> list[int]:
@@ -139,7 +156,36 @@ def judge(evidence: Evidence) -> Verdict:
     reasons = [(minute, *reason_of(minute, evidence)) for minute in missing if minute not in waiting]
     spans = [with_volume(span, evidence) for span in runs(reasons)]
     is_over = evidence.now_ms >= evidence.session.close_ms
-    return Verdict(len(expected), len(expected) - len(missing), len(pending), spans, is_over)
+    present = len(expected) - len(missing)
+    confirmed = present - len(set(expected).intersection(evidence.unconfirmed))
+    asked = to_confirm(evidence)
+    return Verdict(present + len(missing), present, len(pending), spans, is_over, confirmed, asked, is_looked(evidence))
+
+
+def to_confirm(evidence: Evidence) -> list[Span]:
+    """Bars of which the provider has not spoken though it should have; the whole session, where its last look is due.
+
+    bars      ■■■■□□■■■■□□        (□ of ticks alone)
+    covered   |---------|         (the provider has no row of the first two: it may have one at the last look)
+    asked for           --
+    """
+    session = evidence.session
+    if not is_looked(evidence) and evidence.now_ms >= session.close_ms + LAST_LOOK_MS + LAST_LOOK_GRACE_MS:
+        return [Span(session.open_ms, session.close_ms, UNCONFIRMED, "the last look")]
+    oldest_ms = evidence.now_ms - evidence.reach_ms
+    due = [
+        (minute, UNCONFIRMED, "of ticks alone")
+        for minute in evidence.unconfirmed
+        if minute >= oldest_ms and not holds(evidence.covered, minute) and not is_pending(minute, evidence)
+    ]
+    return runs(due)
+
+
+def is_looked(evidence: Evidence) -> bool:
+    """Whether the session was asked for after corrections had their time, or cannot be any more."""
+    session = evidence.session
+    is_too_old = session.open_ms < evidence.now_ms - evidence.reach_ms
+    return is_too_old or evidence.looked_ms >= session.close_ms + LAST_LOOK_MS
 
 
 def is_pending(minute: int, evidence: Evidence) -> bool:

@@ -1,6 +1,7 @@
 """One look over the tracked symbols' sessions: the ledger is brought to what the evidence says now."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,6 +27,7 @@ from ingestion.ledger import (
     judge,
     reconcile,
 )
+from ingestion.ledger_tables import Minutes
 from ingestion.providers.base import DAY_MS
 from market.calendars import Session, sessions
 
@@ -40,8 +42,8 @@ DISAGREES = "disagrees"
 
 @dataclass(slots=True)
 class Found:
-    """What a look found: how many sessions were judged, missing minutes by reason, minutes that came back, what is open, and
-    which sessions are to be asked for again since they keep a symbol in quarantine."""
+    """What a look found: how many sessions were judged, missing minutes by reason, minutes that came back, what is open, what
+    waits for the provider's word, and which sessions are to be asked for again since they keep a symbol in quarantine."""
 
     sessions: int = 0
     expected: int = 0
@@ -49,24 +51,40 @@ class Found:
     missing: Counter[str] = field(default_factory=Counter)
     repaired: int = 0
     open: dict[str, list[Span]] = field(default_factory=dict)
+    to_confirm: dict[str, list[Span]] = field(default_factory=dict)
     again: dict[str, list[Span]] = field(default_factory=dict)
+
+    def wanted(self) -> dict[str, list[Span]]:
+        """By symbol, all that is to be asked for."""
+        found: dict[str, list[Span]] = {}
+        for spans in (self.open, self.to_confirm, self.again):
+            for symbol, more in spans.items():
+                found.setdefault(symbol, []).extend(more)
+        return found
 
 
 class Ledger:
-    """The look. `reach_days` is how far back the provider keeps minutes, `due_ms` how long a minute takes to be confirmed.
+    """The look. `followed` are all that are tracked: an exchange is judged by all of its symbols, also where one alone is looked
+    at. `reach_days` is how far back the provider keeps minutes, `due_ms` how long a minute takes to be confirmed.
 
     What the provider has spoken for is read when this is made; the stream must have committed, by the time of the look, all that
     was in Kafka then. The other way round, an answer that comes in between would make its minutes look like missing ones.
     """
 
-    def __init__(self, database: Database, reach_days: int, due_ms: int, now_ms: int) -> None:
+    def __init__(
+        self, database: Database, followed: Iterable[Instrument], reach_days: int, due_ms: int, now_ms: int
+    ) -> None:
         self._database = database
+        self._symbols: dict[str, list[str]] = {}
+        for instrument in followed:
+            self._symbols.setdefault(instrument.calendar, []).append(instrument.symbol)
         self._now_ms = now_ms
         self._due_ms = due_ms
         self._since_ms = now_ms - reach_days * DAY_MS
         self._outages = stored.outages(database, self._since_ms)
         self._troubles = stored.troubles(database, self._since_ms)
         self._coverage = stored.coverage(database, day(self._since_ms))
+        self._looked = stored.looked(database, day(self._since_ms))
         self._refused = stored.refused_minutes(database, self._since_ms)
         self._stays = check_tables.stays(database)
         self._closed: dict[tuple[str, Session], int | None] = {}
@@ -74,14 +92,11 @@ class Ledger:
     def look(self, instruments: list[Instrument], everything: bool = False) -> Found:
         """Judges every session of the instruments that is not settled, is recent, or is asked for."""
         found = Found()
-        by_calendar: dict[str, list[str]] = {}
         for instrument in instruments:
-            by_calendar.setdefault(instrument.calendar, []).append(instrument.symbol)
-        for instrument in instruments:
-            self._symbol(instrument, by_calendar[instrument.calendar], everything, found)
+            self._symbol(instrument, everything, found)
         return found
 
-    def _symbol(self, instrument: Instrument, neighbours: list[str], everything: bool, found: Found) -> None:
+    def _symbol(self, instrument: Instrument, everything: bool, found: Found) -> None:
         symbol = instrument.symbol
         today = day(self._now_ms)
         since = day(self._since_ms) + timedelta(days=1)
@@ -101,9 +116,9 @@ class Ledger:
         judged = [session for session in candidates if known and session.session_date >= known[0]]
         checked: list[Finding] = []
         for session in judged:
-            minutes = present.get(session.session_date, [])
+            minutes = present.get(session.session_date, Minutes([], []))
             spoken_for = covered.get(session.session_date, [])
-            checked += self._session(instrument, session, minutes, spoken_for, neighbours, found)
+            checked += self._session(instrument, session, minutes, spoken_for, found)
         self._keep_quarantine(symbol, judged, checked, found)
 
     def _keep_quarantine(self, symbol: str, judged: list[Session], checked: list[Finding], found: Found) -> None:
@@ -140,16 +155,15 @@ class Ledger:
         self,
         instrument: Instrument,
         session: Session,
-        minutes: list[int],
+        minutes: Minutes,
         covered: list[Range],
-        neighbours: list[str],
         found: Found,
     ) -> list[Finding]:
         symbol, database = instrument.symbol, self._database
-        is_whole = len(minutes) >= len(expected_minutes(session, self._now_ms))
+        is_whole = len(minutes.present) >= len(expected_minutes(session, self._now_ms))
         evidence = Evidence(
             session=session,
-            present=minutes,
+            present=minutes.present,
             covered=covered,
             outages=self._outages,
             throttles=self._troubles,
@@ -160,11 +174,13 @@ class Ledger:
             due_ms=self._due_ms,
             reach_ms=self._now_ms - self._since_ms,
             refused=self._refused.get(symbol, ()),
-            closed_from_ms=None if is_whole else self._closed_from(instrument.calendar, session, neighbours),
+            closed_from_ms=None if is_whole else self._closed_from(instrument.calendar, session),
+            unconfirmed=minutes.unconfirmed,
+            looked_ms=self._looked.get(symbol, {}).get(session.session_date, 0),
         )
         verdict = judge(evidence)
         rows = stored.rows_of(database, symbol, session.session_date)
-        gone, new, repaired = reconcile(rows, verdict.spans, minutes)
+        gone, new, repaired = reconcile(rows, verdict.spans, minutes.present)
         seen = check_tables.compared(
             database, symbol, session.session_date, session.open_ms, session.close_ms, instrument.price_precision
         )
@@ -179,13 +195,21 @@ class Ledger:
         open_spans = [span for span in verdict.spans if span.is_repairable]
         if open_spans:
             found.open.setdefault(symbol, []).extend(open_spans)
+        if verdict.to_confirm and not self._is_doubted(symbol, session):
+            found.to_confirm.setdefault(symbol, []).extend(verdict.to_confirm)
         return checked
 
-    def _closed_from(self, calendar: str, session: Session, symbols: list[str]) -> int | None:
+    def _is_doubted(self, symbol: str, session: Session) -> bool:
+        """Whether rows of it would be held back: the provider has not adjusted them for a split, or twice."""
+        return any(
+            stay.check == SPLIT and session.session_date < stay.session_date for stay in self._stays.get(symbol, [])
+        )
+
+    def _closed_from(self, calendar: str, session: Session) -> int | None:
         """Asked once an exchange's session, and only when something is missing of it and it is over."""
         if self._now_ms < session.close_ms:
             return None
-        key = (calendar, session)
+        key, symbols = (calendar, session), self._symbols.get(calendar, [])
         if key not in self._closed:
             lasts = stored.last_minutes(self._database, symbols, session.open_ms, session.close_ms)
             covered = {symbol: self._coverage.get(symbol, {}).get(session.session_date, []) for symbol in symbols}

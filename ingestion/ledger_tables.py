@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from ingestion.coverage import Covered
 from ingestion.database import Database
 from ingestion.ledger import REASONS, Range, Row, Span, Verdict, Volume
 from ingestion.tables import timestamp
+from market.bars import PROVIDER_COMPLETE
 
 MS = "(extract(epoch FROM {}) * 1000)::bigint"
 
@@ -17,17 +19,19 @@ def note_coverage(database: Database, symbol: str, pieces: Sequence[Covered]) ->
     if not pieces:
         return
     database.run(
-        "INSERT INTO core.coverage AS c (symbol, session_date, covered, fetched_at)"
-        " SELECT %s, d, range_agg(tstzrange(a, b)), max(f)"
-        " FROM unnest(%s::date[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]) AS p (d, a, b, f)"
+        "INSERT INTO core.coverage AS c (symbol, session_date, covered, fetched_at, whole_at)"
+        " SELECT %s, d, range_agg(tstzrange(a, b)), max(f), max(f) FILTER (WHERE w)"
+        " FROM unnest(%s::date[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::boolean[]) AS p (d, a, b, f, w)"
         " GROUP BY d ON CONFLICT (symbol, session_date) DO UPDATE"
-        " SET covered = c.covered + EXCLUDED.covered, fetched_at = greatest(c.fetched_at, EXCLUDED.fetched_at)",
+        " SET covered = c.covered + EXCLUDED.covered, fetched_at = greatest(c.fetched_at, EXCLUDED.fetched_at),"
+        "   whole_at = greatest(c.whole_at, EXCLUDED.whole_at)",
         (
             symbol,
             [piece.session_date for piece in pieces],
             [timestamp(piece.start_ms) for piece in pieces],
             [timestamp(piece.end_ms) for piece in pieces],
             [timestamp(piece.fetched_ms) for piece in pieces],
+            [piece.is_whole for piece in pieces],
         ),
     )
 
@@ -45,14 +49,35 @@ def coverage(database: Database, since: date) -> dict[str, dict[date, list[Range
     return found
 
 
-def minutes(database: Database, symbol: str, since_ms: int) -> dict[date, list[int]]:
-    """Session → the starts of its regular minutes that are closed."""
+def looked(database: Database, since: date) -> dict[str, dict[date, int]]:
+    """Symbol → session → when one answer last spoke for all of it."""
+    found: dict[str, dict[date, int]] = {}
+    for symbol, day, at_ms in database.run(
+        f"SELECT symbol, session_date, {MS.format('whole_at')} FROM core.coverage"  # noqa: S608  (constants)
+        " WHERE session_date >= %s AND whole_at IS NOT NULL",
+        (since,),
+    ):
+        found.setdefault(symbol, {})[day] = at_ms
+    return found
+
+
+class Minutes(NamedTuple):
+    """The starts of a session's regular minutes that are closed; `unconfirmed` have no complete row of the provider."""
+
+    present: list[int]
+    unconfirmed: list[int]
+
+
+def minutes(database: Database, symbol: str, since_ms: int) -> dict[date, Minutes]:
+    """By session."""
+    minute = "(extract(epoch FROM ts) / 60)::integer"
     rows = database.run(
-        "SELECT session_date, array_agg((extract(epoch FROM ts) / 60)::integer ORDER BY ts) FROM core.bars"
+        f"SELECT session_date, array_agg({minute} ORDER BY ts),"  # noqa: S608  (constants)
+        f" array_agg({minute} ORDER BY ts) FILTER (WHERE origin <> {PROVIDER_COMPLETE}) FROM core.bars"
         " WHERE symbol = %s AND timeframe = '1m' AND session = 'regular' AND ts >= %s AND is_closed GROUP BY session_date",
         (symbol, timestamp(since_ms)),
     )
-    return {day: [minute * 60_000 for minute in found] for day, found in rows}
+    return {day: Minutes(*([minute * 60_000 for minute in found or ()] for found in columns)) for day, *columns in rows}
 
 
 def volumes(database: Database, symbol: str, start_ms: int, end_ms: int) -> dict[int, Volume]:
@@ -147,13 +172,13 @@ def write(
         "   FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::integer[], %s::text[], %s::text[], %s::text[])"
         "   AS n (a, b, m, r, d, s))"
         " INSERT INTO core.session_ledger AS l (symbol, session_date, expected, present, pending, no_trade, provider_gap,"
-        "   throttled, our_outage, unconfirmed, closed, repaired, is_settled, disagree, day_agrees)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        "   throttled, our_outage, unconfirmed, closed, repaired, is_settled, disagree, day_agrees, confirmed)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (symbol, session_date) DO UPDATE SET expected = EXCLUDED.expected, present = EXCLUDED.present,"
         "   pending = EXCLUDED.pending, no_trade = EXCLUDED.no_trade, provider_gap = EXCLUDED.provider_gap,"
         "   throttled = EXCLUDED.throttled, our_outage = EXCLUDED.our_outage, unconfirmed = EXCLUDED.unconfirmed,"
         "   closed = EXCLUDED.closed, repaired = l.repaired + EXCLUDED.repaired, is_settled = EXCLUDED.is_settled,"
-        "   disagree = EXCLUDED.disagree, day_agrees = EXCLUDED.day_agrees, checked_at = now()",
+        "   disagree = EXCLUDED.disagree, day_agrees = EXCLUDED.day_agrees, confirmed = EXCLUDED.confirmed, checked_at = now()",
         (
             [row.id for row in gone],
             symbol,
@@ -174,6 +199,7 @@ def write(
             verdict.is_settled,
             disagree,
             day_agrees,
+            verdict.confirmed,
         ),
     )
 

@@ -1,4 +1,5 @@
-"""One look at the tracked symbols, those first that have waited longest: the minutes of today and the newest days.
+"""One look at the tracked symbols, those first that have waited longest: the minutes of today and the newest days, or all since
+the session that the provider has not spoken for to its bell.
 
 Sends only what is not stored as final already, and notes what the provider has spoken for.
 """
@@ -12,7 +13,7 @@ import structlog
 
 from ingestion import check_tables, ledger_tables, poll_tables, tables
 from ingestion.catalogue import instruments
-from ingestion.coverage import LONGEST_LAG_MS, Covered, of_newest
+from ingestion.coverage import LONGEST_LAG_MS, Covered, of_newest, of_window
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol, capital, trying_again
 from ingestion.instruments import Instrument
@@ -80,7 +81,7 @@ def poll(
     )
     pace = pace_of(known, per_minute, now_ms())
     summary = Summary(len(known), pace.symbols, pace.minutes_between, unknown=unknown)
-    work = plan(known, poll_tables.asked(database), pace, now_ms())
+    work = plan(known, poll_tables.asked(database, known, now_ms()), pace, now_ms())
     look = Look(database, provider, publisher, source, summary, now_ms)
     for position, one in enumerate(work):
         if stopped is not None or time.monotonic() - started_s > deadline_s:
@@ -134,11 +135,14 @@ class Look:
         symbol = instrument.symbol
         summary.requests += 1
         self._asked.append((symbol, timeframe, self._now_ms()))
-        answer = briefly(lambda: self._provider.newest(symbol, timeframe), RETRY_S)
+        answer = briefly(lambda: work.ask(self._provider), RETRY_S)
         if not answer.rows and is_long_open(instrument, self._now_ms()):
             raise Malformed(f"{symbol} {timeframe}: no rows, while its exchange is open")
         if timeframe == "1m":
-            self._covered[symbol] = of_newest(answer, instrument.calendar)
+            since_ms, calendar = work.since_ms, instrument.calendar
+            self._covered[symbol] = (
+                of_newest(answer, calendar) if since_ms is None else of_window(answer, calendar, since_ms, None)
+            )
         records = records_of(answer, instrument, timeframe, self._source, SplitFactors(answer.splits))
         doubted, doubt = keep_believed(self._database, records, answer.splits, symbol, answer.asked_ms)
         if doubt:

@@ -1,29 +1,49 @@
 """What a poll remembers in PostgreSQL: when each symbol was asked about, and which are possibly delisted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
+from ingestion.coverage import day
 from ingestion.database import Database
-from ingestion.poll_plan import Asked
+from ingestion.instruments import Instrument
+from ingestion.ledger_tables import MS, coverage
+from ingestion.poll_plan import Asked, confirmed
 from ingestion.standing import DELISTED
 from ingestion.tables import timestamp
+from market.bars import PROVIDER_COMPLETE
 
-# Milliseconds since the epoch, 0 for never.
-ASKED = """
-SELECT i.symbol, coalesce((extract(epoch FROM p.minutes_at) * 1000)::bigint, 0),
-       coalesce((extract(epoch FROM c.through) * 1000)::bigint, 0), coalesce((extract(epoch FROM p.day_at) * 1000)::bigint, 0),
-       coalesce((extract(epoch FROM d.ts) * 1000)::bigint, 0), coalesce(d.is_final, false)
+# What the provider has spoken for is looked up so far back: a weekend with holidays around it. What is older is the ledger's work.
+COVERED_DAYS = timedelta(days=7)
+# So far back a day without the provider's row is asked for.
+DAYS = "30 days"
+
+# Milliseconds since the epoch, 0 for never. The first day without the provider's complete row is one that has closed, or comes
+# after the newest that has it.
+ASKED = f"""
+SELECT i.symbol, coalesce({MS.format("p.minutes_at")}, 0), coalesce({MS.format("p.day_at")}, 0), coalesce({MS.format("d.ts")}, 0),
+       coalesce(d.origin = {PROVIDER_COMPLETE}, false), coalesce({MS.format("least(u.unconfirmed, u.confirmed)")}, 0)
 FROM core.instruments i
 LEFT JOIN core.polled p USING (symbol)
-LEFT JOIN LATERAL (SELECT max(upper(c.covered)) AS through FROM core.coverage c
-    WHERE c.symbol = i.symbol AND c.session_date > current_date - 7) c ON true
-LEFT JOIN LATERAL (SELECT b.ts, b.is_final FROM core.bars b
+LEFT JOIN LATERAL (SELECT b.ts, b.origin FROM core.bars b
     WHERE b.symbol = i.symbol AND b.timeframe = '1d' ORDER BY b.ts DESC LIMIT 1) d ON true
+LEFT JOIN LATERAL (
+    SELECT min(b.ts) FILTER (WHERE b.is_closed AND b.origin <> {PROVIDER_COMPLETE}) AS unconfirmed,
+           max(b.ts) FILTER (WHERE b.origin = {PROVIDER_COMPLETE}) AS confirmed
+    FROM core.bars b WHERE b.symbol = i.symbol AND b.timeframe = '1d' AND b.ts > %s - interval '{DAYS}') u ON true
 WHERE i.tracked AND i.state = 'ok'
-"""
+"""  # noqa: S608  (constants)
 
 
-def asked(database: Database) -> dict[str, Asked]:
-    return {symbol: Asked(*rest) for symbol, *rest in database.run(ASKED)}
+def asked(database: Database, instruments: Iterable[Instrument], now_ms: int) -> dict[str, Asked]:
+    """What a poll knows of each of the symbols."""
+    rows = {symbol: rest for symbol, *rest in database.run(ASKED, (timestamp(now_ms),))}
+    covered = coverage(database, day(now_ms) - COVERED_DAYS)
+    found = {}
+    for instrument in instruments:
+        minutes_ms, day_ms, opens_ms, is_confirmed, days_ms = rows.get(instrument.symbol, (0, 0, 0, False, 0))
+        covered_ms, earlier_ms = confirmed(instrument.calendar, covered.get(instrument.symbol, {}), now_ms)
+        found[instrument.symbol] = Asked(minutes_ms, covered_ms, day_ms, opens_ms, is_confirmed, earlier_ms, days_ms)
+    return found
 
 
 def note_asked(database: Database, entries: Sequence[tuple[str, str, int]]) -> None:

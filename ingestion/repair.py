@@ -47,6 +47,8 @@ class Summary:
     bars: int = 0
     repaired: int = 0
     still_open: int = 0
+    # Minutes that have a bar, and of which the provider is to be asked all the same.
+    to_confirm: int = 0
     # Such as "AAPL (day, ticks)": who is in quarantine, and by which checks.
     quarantined: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Summary:
         self.sessions, self.expected, self.present = found.sessions, found.expected, found.present
         self.missing = dict(found.missing)
         self.repaired += found.repaired
-        self.still_open = sum(span.minutes for spans in found.open.values() for span in spans)
+        self.still_open, self.to_confirm = minutes_of(found.open), minutes_of(found.to_confirm)
 
 
 def run(
@@ -79,31 +81,30 @@ def run(
     started_s = time.monotonic()
     summary = Summary()
     entries = [entry for entry in tables.tracked(database) if entry.instrument is not None and entry.has_history]
-    instruments = [e.instrument for e in entries if e.instrument and (not symbols or e.symbol in symbols)]
+    followed = [entry.instrument for entry in entries if entry.instrument is not None]
+    instruments = [instrument for instrument in followed if not symbols or instrument.symbol in symbols]
     summary.symbols = len(instruments)
     stopped: ProviderError | None = None
     reach = provider.reach["1m"].days_back or 29
-    ledger = Ledger(database, reach, due_ms, now_ms())
+    ledger = Ledger(database, followed, reach, due_ms, now_ms())
     behind = wait_for_stream(database, ends())
     if behind:
         summary.error = f"the stream is {behind} records behind: nothing was judged"
     else:
         found = ledger.look(instruments, everything)
         summary.take(found)
-        wanted = {
-            symbol: found.open.get(symbol, []) + found.again.get(symbol, []) for symbol in found.open | found.again
-        }
+        wanted = found.wanted()
         if wanted:
             mender = Mender(database, provider, publisher, source, started_s + deadline_s, now_ms, summary)
             chosen = [instrument for instrument in instruments if instrument.symbol in wanted]
             stopped = mender.mend(chosen, wanted)
             if stopped is None:
                 check_tables.note_asked_again(database, found.again)
-            ledger = Ledger(database, reach, due_ms, now_ms())
+            ledger = Ledger(database, followed, reach, due_ms, now_ms())
             if not wait_for_stream(database, ends()):
                 again = ledger.look(chosen)
                 summary.repaired += again.repaired
-                summary.still_open = sum(span.minutes for spans in again.open.values() for span in spans)
+                summary.still_open, summary.to_confirm = minutes_of(again.open), minutes_of(again.to_confirm)
     summary.quarantined = [
         f"{symbol} ({', '.join(stay.check for stay in stays)})"
         for symbol, stays in check_tables.stays(database).items()
@@ -115,6 +116,10 @@ def run(
     return summary, stopped
 
 
+def minutes_of(spans: Mapping[str, list[Span]]) -> int:
+    return sum(span.minutes for found in spans.values() for span in found)
+
+
 def say(database: Database, summary: Summary, stopped: ProviderError | None) -> None:
     """The ledger's row in the services' status."""
     missing = ", ".join(f"{minutes} {reason}" for reason, minutes in sorted(summary.missing.items())) or "none"
@@ -122,6 +127,8 @@ def say(database: Database, summary: Summary, stopped: ProviderError | None) -> 
         f"{summary.sessions} sessions, minutes without a bar: {missing}; {summary.repaired} repaired,"
         f" {summary.still_open} open"
     )
+    if summary.to_confirm:
+        detail += f", {summary.to_confirm} to be confirmed"
     if summary.quarantined:
         detail += f"; in quarantine: {', '.join(summary.quarantined)}"
     state = stopped.state if stopped is not None else "waiting" if summary.error else "ok"
@@ -129,7 +136,7 @@ def say(database: Database, summary: Summary, stopped: ProviderError | None) -> 
 
 
 class Mender:
-    """Fetches the open spans' bars, and nothing else."""
+    """Fetches the bars of what is open or to be confirmed, and nothing else."""
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class Records:
 def records_of(answer: Answer, instrument: Instrument, timeframe: str, source: str, factors: SplitFactors) -> Records:
     """The records in an answer about one symbol. `factors` has the splits of this answer and of later ones that are known."""
     frame = TIMEFRAMES[timeframe]
-    rows = answer.rows if not frame.is_intraday else list(_merged_live_row(answer.rows, instrument.calendar, frame))
+    rows = answer.rows if not frame.is_intraday else list(_merged_live_row(answer, instrument.calendar, frame))
     open_session = session_at(instrument.calendar, answer.asked_ms)
     records = Records()
 
@@ -155,17 +155,22 @@ def _printed_volume(volume: float, factor: float) -> float:
     return float(round(volume / factor)) if factor != 1.0 else float(volume)
 
 
-def _merged_live_row(rows: list[Row], calendar: str, frame: Timeframe) -> Iterator[Row]:
-    """The rows, with one in progress (stamped with the second of the request) folded into the row of its bucket, if any."""
-    if len(rows) < 2:
-        yield from rows
+def _merged_live_row(answer: Answer, calendar: str, frame: Timeframe) -> Iterator[Row]:
+    """The rows, with one in progress (stamped with the second of the request) folded into the row of its bucket, if any.
+
+    Without such a row, and without a volume, it is the last price and no trade of its bucket: a bar of it would stay where
+    nobody traded.
+    """
+    if not answer.rows:
         return
-    *settled, before, last = rows
-    yield from settled
+    *settled, last = answer.rows
     bucket_ms = bucket_start_ms(last.ts_ms, frame, _open_ms(calendar, last.ts_ms))
-    if last.ts_ms == bucket_ms or before.ts_ms != bucket_ms:
-        yield before
-        yield last
+    before = settled.pop() if settled and settled[-1].ts_ms == bucket_ms != last.ts_ms else None
+    yield from settled
+    if before is None:
+        is_in_progress = last.ts_ms != bucket_ms or answer.asked_ms < bucket_ms + frame.length_ms
+        if not (is_in_progress and last.volume == 0 and last.low == last.high):
+            yield last
         return
     yield replace(
         before,

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 from ingestion.database import Database
 from ingestion.instruments import Instrument, Tracked
+from market.bars import PROVIDER_COMPLETE
 
 SELECT_TRACKED = """
 SELECT symbol, name, instrument_type, exchange, calendar, timezone, currency, price_precision, has_volume,
@@ -121,11 +122,11 @@ def set_status(database: Database, name: str, state: str, detail: str) -> None:
 
 
 def stored_bars(database: Database, symbol: str, timeframe: str, since_ms: int) -> dict[int, tuple[object, ...]]:
-    """Start → (open, high, low, close, volume) of the bars that the provider or time has confirmed."""
+    """Start → (open, high, low, close, volume) of the bars that have the provider's complete row."""
     rows = database.run(
-        "SELECT (extract(epoch FROM ts) * 1000)::bigint, open, high, low, close, volume FROM v1.bars"
-        " WHERE symbol = %s AND timeframe = %s AND ts >= %s AND is_final",
-        (symbol, timeframe, timestamp(since_ms)),
+        "SELECT (extract(epoch FROM ts) * 1000)::bigint, open, high, low, close, volume FROM core.bars"
+        " WHERE symbol = %s AND timeframe = %s AND ts >= %s AND origin = %s",
+        (symbol, timeframe, timestamp(since_ms), PROVIDER_COMPLETE),
     )
     return {row[0]: tuple(row[1:]) for row in rows}
 

@@ -29,6 +29,8 @@ from market.contracts import Bar, Clock, DeadLetter, Record, Tick
 from market.timeline import Timeline
 
 SYMBOL = "AAPL"
+# One symbol alone is quiet for longer than the short silence time-out now and then; a market is not.
+LISTENED = ("AAPL", "MSFT", "NVDA", "AMZN", "GOOGL")
 TIMEFRAME = {"poll": "1m", "backfill": "5m"}
 # What is older than this is settled: corrected late rows are behind it.
 SETTLED_MS = 3_600_000
@@ -136,7 +138,7 @@ async def listen() -> None:
     folder, kafka = Path(tempfile.mkdtemp()), Kafka()
     provider = yahoo.Yahoo(folder, Budget(folder / "budget.json", 600))
     stream = LiveStream(provider, kafka, "simulator", clock.now_ms)  # type: ignore[arg-type]
-    stream.instruments = {SYMBOL: provider.describe(SYMBOL)}
+    stream.instruments = {symbol: provider.describe(symbol) for symbol in LISTENED}
 
     def say(event: str) -> None:
         ticks = [record for record in kafka.records if isinstance(record, Tick)]

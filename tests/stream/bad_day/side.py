@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from stack.spark import JOB
 from stack.topics import ensure_topics
 from tests.stream.rig import until
 
-COMMAND_LIMIT_S = 120
+COMMAND_LIMIT_S = 300
 # Of the machine's time: at 20 times the speed a poll each five minutes of the exchange.
 POLL_S, LEDGER_S = 15.0, 60.0
 
@@ -139,11 +140,30 @@ class Side:
             "the stream works",
         )
 
+    def fetch_history(self, timeline: str, since: Mapping[str, str]) -> None:
+        """The history by timeframe, as a first start has it, before the day begins."""
+        self.environment["CANDLESTREAM_SIMULATOR_TIMELINE"] = timeline
+        self.exchange.start()
+        for timeframe, first_day in since.items():
+            done = self.command("backfill", "--timeframes", timeframe, "--since", first_day)
+            assert done["exit_code"] == 0, done
+        self.exchange.stop()
+
     def start(self, timeline: str | None = None) -> None:
         if timeline is not None:
             self.environment["CANDLESTREAM_SIMULATOR_TIMELINE"] = timeline
         self.exchange.start()
         self.ingester.start()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the ingester, as it was started last, has the feed."""
+        events = [line["event"] for line in self.log(self.ingester) if line["event"] in ("live", "feed connected")]
+        return self.ingester.is_alive and events[-1:] == ["feed connected"]
+
+    def stop_day(self) -> None:
+        self.ingester.stop()
+        self.exchange.stop()
 
     def stop(self) -> None:
         for process in (self.scheduler, self.ingester, self.stream, self.exchange):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from market.contracts import Bar
+from market.contracts import Bar, Tick
 from market.topics import HISTORY
 from tests.stream.ingestion.rig import Ingestion
 from tests.stream.rig import Rig
@@ -52,11 +52,13 @@ def test_an_outage_is_found_repaired_and_accounted_for(stream: Rig, after_an_out
     assert summary["repaired"] > 1_400
     assert summary["still_open"] == 0
 
-    [(expected, present, no_trade, repaired, settled)] = stream.ask(
-        "SELECT expected, present, no_trade, repaired, is_settled FROM v1.session_ledger ORDER BY session_date LIMIT 1"
+    [(expected, present, no_trade, repaired, settled, confirmed)] = stream.ask(
+        "SELECT expected, present, no_trade, repaired, is_settled, confirmed FROM v1.session_ledger ORDER BY session_date LIMIT 1"
     )
-    assert (expected, settled) == (1_440, True)
+    # Once more it is asked for three hours and a half after its end.
+    assert (expected, settled) == (1_440, time.gmtime()[3:5] >= (3, 30))
     assert present + no_trade == 1_440
+    assert confirmed == present
     assert repaired == present - 1
     states = dict(
         stream.ask("SELECT state, sum(minutes)::integer FROM v1.gaps WHERE session_date IS NOT NULL GROUP BY state")
@@ -69,7 +71,11 @@ def test_an_outage_is_found_repaired_and_accounted_for(stream: Rig, after_an_out
     scores = stream.ask(
         "SELECT completeness, validity, consistency, timeliness, score FROM v1.worst_quality() ORDER BY session_date"
     )
-    assert scores[0] == (100.0, 100.0, 100.0, None, 100.0)
+    completeness, validity, consistency, timeliness, score = scores[0]
+    assert (completeness, validity, timeliness) == (100.0, 100.0, None)
+    # The one minute that was there had a price of our own making: the last look puts the exchange's in its place, and it counts.
+    assert 99.9 < consistency <= 100.0
+    assert score > 99.9
 
     # Once more: of the session that is over nothing is left to ask for, and nothing changes.
     over = "SELECT id, state, reason, minutes FROM v1.gaps WHERE session_date = current_date - 1 ORDER BY id"
@@ -79,3 +85,32 @@ def test_an_outage_is_found_repaired_and_accounted_for(stream: Rig, after_an_out
     assert stream.ask(over) == before
     exit_code, said, _ = after_an_outage.run("gaps")
     assert (exit_code, "our_outage" in said, "repaired" in said) == (0, True, True)
+
+
+def test_minutes_that_ticks_alone_made_are_confirmed(stream: Rig, after_an_outage: Ingestion) -> None:
+    # Three minutes of yesterday that were heard, and of which the provider was never asked; no poll reaches them any more.
+    yesterday_ms = (int(time.time() * 1000) // DAY_MS - 1) * DAY_MS
+    for minute in (600, 601, 602):
+        tick = Tick(
+            source="simulator",
+            event_ms=yesterday_ms + minute * 60_000 + 1_000,
+            fetched_ms=yesterday_ms + minute * 60_000 + 1_100,
+            symbol="AAPL",
+            price=1.0,
+            day_volume=minute,
+        )
+        stream.send(tick)
+    stream.clock(yesterday_ms + 700 * 60_000)
+    stream.drain()
+    minutes = """SELECT count(*), max(close) FROM v1.bars WHERE symbol = 'AAPL' AND timeframe = '1m'
+                 AND ts >= to_timestamp(%s) AND ts < to_timestamp(%s)"""
+    heard = (yesterday_ms // 1000 + 36_000, yesterday_ms // 1000 + 36_180)
+    assert stream.ask(minutes, heard) == [(3, 1.0)]
+    exit_code, summary, log = after_an_outage.command("ledger")
+    assert (exit_code, summary["still_open"]) == (0, 0), log
+    [(_, close)] = stream.ask(minutes, heard)
+    assert close > 1.0
+    [(present, confirmed)] = stream.ask(
+        "SELECT present, confirmed FROM v1.session_ledger ORDER BY session_date LIMIT 1"
+    )
+    assert confirmed == present

@@ -89,7 +89,7 @@ class World:
         check_tables.note_days(self.connection, [day, replace(day, symbol="MSFT", is_complete=False)])
 
     def look(self) -> Found:
-        return Ledger(self.connection, 29, 120_000, NOW_MS).look([APPLE])
+        return Ledger(self.connection, [APPLE], 29, 120_000, NOW_MS).look([APPLE])
 
     def quarantine(self) -> list[tuple[Any, ...]]:
         """(check, whether it is in)."""

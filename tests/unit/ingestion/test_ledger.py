@@ -253,7 +253,7 @@ class Sent:
 
     def run(self, statement: str, parameters: Any = ()) -> list[Any]:
         if "core.coverage" in statement:
-            _, _, starts, ends, _ = parameters
+            _, _, starts, ends, *_ = parameters
             self.covered += [
                 (int(a.timestamp() * 1000), int(b.timestamp() * 1000)) for a, b in zip(starts, ends, strict=True)
             ]
@@ -292,3 +292,50 @@ def test_an_answer_is_clipped_to_each_of_several_ranges(at: At) -> None:
         (piece.start_ms, ranges[0][1], piece.fetched_ms),
         (ranges[1][0], piece.end_ms, piece.fetched_ms),
     ]
+
+
+def test_a_bar_that_only_ticks_made_is_asked_for_unless_the_provider_has_spoken_or_may_still(session: Session) -> None:
+    # of ticks      □□      □□□□□□
+    # covered       |-----|            the provider has no row of the first two
+    # now                        ^     a minute is confirmed within two minutes and a half after its end
+    line = "□□■■■■□□□□□□".replace("□", "■")
+    unconfirmed = [part(session, n, n + 1)[0] for n in (0, 1, 6, 7, 8, 9, 10, 11)]
+    now_ms = part(session, 0, 12)[1] + 20_000
+    known = evidence(session, line, covered=[part(session, 0, 6)], unconfirmed=unconfirmed, now_ms=now_ms)
+    verdict = judge(replace(known, session=session))
+    assert (verdict.present, verdict.confirmed, verdict.spans) == (12, 4, [])
+    assert [(s.start_ms, s.end_ms) for s in verdict.to_confirm] == [part(session, 6, 9)]
+    assert not verdict.is_settled
+    # It is no gap: the bar is there.
+    assert told(session, known) == []
+
+
+def test_a_session_is_asked_for_as_a_whole_once_more_when_corrections_had_their_time(session: Session) -> None:
+    line = "■■■"
+    whole = part(session, 0, 3)
+    close_ms = whole[1]
+    known = evidence(session, line, covered=[whole], looked_ms=close_ms + 60_000)
+
+    def seen(hours: float, **fields: Any) -> tuple[list[tuple[int, int]], bool]:
+        verdict = judge(replace(known, now_ms=close_ms + int(hours * 3_600_000), **fields))
+        return [(s.start_ms, s.end_ms) for s in verdict.to_confirm], verdict.is_settled
+
+    assert seen(2.9) == ([], False)
+    # Half an hour is left to the polls of the evening.
+    assert seen(3.4) == ([], False)
+    assert seen(3.5) == ([whole], False)
+    assert seen(3.1, looked_ms=close_ms + 3 * 3_600_000) == ([], True)
+    # A weekend later as well, unless the provider keeps no minutes of it.
+    assert seen(90) == ([whole], False)
+    assert seen(24 * 40) == ([], True)
+
+
+def test_only_an_answer_about_all_of_a_session_is_a_look_at_it(at: At) -> None:
+    bell, asked_ms = at("2025-11-24T21:00"), at("2025-11-25T00:10")
+    row = ProviderRow(at("2025-11-24T20:59"), MONDAY, 100.0, 100.0, 100.0, 100.0, 10.0)
+    [whole] = of_window(Answer(asked_ms, [row]), "XNYS", at("2025-11-24T13:30"), None)
+    [late] = of_window(Answer(asked_ms, [row]), "XNYS", at("2025-11-24T14:31"), None)
+    [early] = of_newest(Answer(bell + 10_000, [row]), "XNYS")
+    assert (whole.is_whole, late.is_whole, early.is_whole) == (True, False, False)
+    # Of which only a part was sent on:
+    assert [p.is_whole for p in clipped([whole], [(0, bell), (whole.start_ms, bell - MINUTE_MS)])] == [True, False]

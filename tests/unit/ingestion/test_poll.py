@@ -65,6 +65,10 @@ class Parts:
     def newest(self, _symbol: str, _timeframe: str) -> Answer:
         return self.answer
 
+    def history(self, _symbol: str, _timeframe: str, start_ms: int, end_ms: int | None) -> Answer:
+        rows = [row for row in self.answer.rows if start_ms <= row.ts_ms < (end_ms or self.answer.asked_ms)]
+        return Answer(self.answer.asked_ms, rows)
+
     def send_all(self, records: list[Any]) -> int:
         self.sent += records
         return len(records)
@@ -74,6 +78,15 @@ class Parts:
         if statement.startswith("SELECT session_date, close"):
             return list(self.closes.items())
         return [(True,)] if "INTO core.quarantine" in statement else []
+
+    def covered(self) -> list[tuple[Any, ...]]:
+        """(session, from, to, whether all of it) that the provider has spoken for."""
+        return [
+            (day, f"{start:%d %H:%M}", f"{end:%d %H:%M}", is_whole)
+            for statement, parameters in self.written
+            if "INTO core.coverage" in statement
+            for day, start, end, _, is_whole in zip(*parameters[1:], strict=True)
+        ]
 
     def days(self) -> list[Any]:
         """The sessions whose own row of the provider was kept for the ledger's comparison."""
@@ -99,6 +112,28 @@ def test_a_poll_keeps_the_days_it_believes_and_sends_no_row_from_before_a_split_
     assert closes == ([499.23, 129.04] if believed else [129.04])
     assert parts.days() == (["2020-08-28", "2020-08-31"] if believed else ["2020-08-31"])
     assert summary.failed == ([] if believed else ["AAPL 1d"])
+
+
+def test_a_poll_after_an_outage_over_the_bell_confirms_the_session_before_and_this_one(
+    apple: Instrument, at: At
+) -> None:
+    # Friday's last minute, then Monday's first ones; the last poll was in Friday's session.
+    stamps = ("2025-11-21T20:59", "2025-11-24T14:30", "2025-11-24T14:31")
+    rows = [Row(at(stamp), date.fromisoformat(stamp[:10]), *[100.0] * 4, 10.0) for stamp in stamps]
+    answer = Answer(at("2025-11-24T14:32:33"), rows)
+    parts: Any = Parts(answer, {})
+    look = Look(parts, parts, parts, "yahoo", Summary(), lambda: answer.asked_ms)
+    look.at(Work("1m", apple, at("2025-11-21T14:30")))
+    look.write_down()
+    assert [(bar.event_ms, bar.is_complete) for bar in parts.sent] == [
+        (at(stamps[0]), True),
+        (at(stamps[1]), True),
+        (at(stamps[2]), False),
+    ]
+    assert parts.covered() == [
+        (date(2025, 11, 21), "21 14:30", "21 21:00", True),
+        (date(2025, 11, 24), "24 14:30", "24 14:31", False),
+    ]
 
 
 @pytest.mark.parametrize(

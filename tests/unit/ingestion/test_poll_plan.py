@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from ingestion.errors import Malformed, ProviderError, Throttled, Unavailable, UnknownSymbol
 from ingestion.instruments import Instrument
 from ingestion.pace import Pace
-from ingestion.poll_plan import Asked, pace_of, plan
+from ingestion.poll_plan import Asked, confirmed, pace_of, plan
 from ingestion.standing import delisted_sentence, standing
 
 pytestmark = pytest.mark.unit
@@ -69,12 +70,12 @@ def test_who_has_waited_longest_is_first_and_who_was_never_asked_before_all(appl
         ("2025-11-24T22:30", {"minutes": "2025-11-24T22:10", "day": "2025-11-24T22:25", "covered_ms": CLOSE}, ["1m"]),
         (
             "2025-11-25T04:00",
-            {"minutes": "2025-11-24T22:10", "day_is_final": True, "covered_ms": CLOSE, "day": CLOSE},
+            {"minutes": "2025-11-24T22:10", "day_is_confirmed": True, "covered_ms": CLOSE, "day": CLOSE},
             ["1d"],
         ),
         (
             "2025-11-25T02:00",
-            {"minutes": "2025-11-24T22:30", "day_is_final": True, "covered_ms": CLOSE, "day": CLOSE},
+            {"minutes": "2025-11-24T22:30", "day_is_confirmed": True, "covered_ms": CLOSE, "day": CLOSE},
             ["1m"],
         ),
     ],
@@ -85,6 +86,87 @@ def test_a_closed_and_confirmed_exchange_is_left_alone(
     fields = {name: at(value) if name == "covered_ms" else value for name, value in asked.items()}  # type: ignore[arg-type]
     work = plan([apple], {"AAPL": asked_at(at, **fields)}, Pace(1, 60), at(now))  # type: ignore[arg-type]
     assert sorted(w.timeframe for w in work) == frames
+
+
+FRIDAY, MONDAY = date(2025, 11, 21), date(2025, 11, 24)
+FRIDAYS_OPEN, FRIDAYS_CLOSE = "2025-11-21T14:30", "2025-11-21T21:00"
+
+
+@pytest.mark.parametrize(
+    ("covered", "through", "earlier"),
+    [
+        ({MONDAY: [(OPEN, "2025-11-24T16:50")], FRIDAY: [(FRIDAYS_OPEN, FRIDAYS_CLOSE)]}, "2025-11-24T16:50", None),
+        # A hole of the feed that was healed says nothing of what lies before it, at its bell or at ours.
+        (
+            {
+                FRIDAY: [(FRIDAYS_OPEN, "2025-11-21T20:30"), ("2025-11-21T20:50", FRIDAYS_CLOSE)],
+                MONDAY: [("2025-11-24T15:00", CLOSE)],
+            },
+            None,
+            FRIDAYS_OPEN,
+        ),
+        # Nothing polled on Friday, but on the Thursday.
+        ({date(2025, 11, 20): [("2025-11-20T14:30", "2025-11-20T21:00")]}, None, FRIDAYS_OPEN),
+        # What lies before the first session that was asked for is nobody's debt.
+        ({MONDAY: [(OPEN, "2025-11-24T16:50")]}, "2025-11-24T16:50", None),
+        ({}, None, None),
+    ],
+)
+def test_a_session_is_confirmed_from_its_open_on_and_the_one_before_to_its_bell(
+    at: At, covered: dict[date, list[tuple[str, str]]], through: str | None, earlier: str | None
+) -> None:
+    ranges = {day: [(at(start), at(end)) for start, end in pieces] for day, pieces in covered.items()}
+    assert confirmed("XNYS", ranges, at(NOON)) == tuple(at(text) if text else 0 for text in (through, earlier))
+
+
+@pytest.mark.parametrize(
+    ("now", "minutes"),
+    [
+        # In the night before the open, where the last poll was in the session; then not at once again.
+        ("2025-11-24T09:00", "2025-11-21T19:00"),
+        ("2025-11-24T09:00", "2025-11-24T08:54"),
+        (NOON, "2025-11-24T16:59"),
+    ],
+)
+def test_what_the_session_before_lacks_is_asked_for_with_the_next_minutes(
+    apple: Instrument, at: At, now: str, minutes: str
+) -> None:
+    asked = asked_at(at, minutes, now, earlier_ms=at(FRIDAYS_OPEN), covered_ms=at(OPEN))
+    work = plan([apple], {"AAPL": asked}, Pace(1, 60), at(now))
+    assert [(w.timeframe, w.since_ms) for w in work] == [("1m", at(FRIDAYS_OPEN))]
+
+
+def test_a_session_that_gives_no_answer_is_not_asked_for_every_minute_of_the_night(apple: Instrument, at: At) -> None:
+    asked = asked_at(at, "2025-11-24T08:56", "2025-11-24T08:56", earlier_ms=at(FRIDAYS_OPEN))
+    assert plan([apple], {"AAPL": asked}, Pace(1, 60), at("2025-11-24T09:00")) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "asked_for"),
+    [
+        (OPEN, None),
+        # Five days are in an answer about the newest ones; what is older is asked for by its date, however long the outage.
+        ("2025-11-21T14:30", None),
+        ("2025-11-19T14:30", "2025-11-19T14:30"),
+        ("2025-11-03T14:30", "2025-11-03T14:30"),
+    ],
+)
+def test_days_are_asked_for_since_the_first_that_the_provider_has_not_confirmed(
+    apple: Instrument, at: At, since: str, asked_for: str | None
+) -> None:
+    asked = asked_at(at, "2025-11-24T16:59:50", "2025-11-24T16:00", days_ms=at(since))
+    [day] = [w for w in plan([apple], {"AAPL": asked}, Pace(1, 60), at(NOON)) if w.timeframe == "1d"]
+    assert day.since_ms == (at(asked_for) if asked_for else None)
+
+
+@pytest.mark.parametrize(("is_confirmed", "frames"), [(False, ["1d"]), (True, [])])
+def test_a_day_is_asked_for_until_the_providers_own_row_is_there_even_in_the_night(
+    apple: Instrument, at: At, is_confirmed: bool, frames: list[str]
+) -> None:
+    # The minutes together may be final long before; they are no row of the provider.
+    asked = asked_at(at, "2025-11-25T08:50", "2025-11-25T08:45", covered_ms=at(CLOSE), day_is_confirmed=is_confirmed)
+    work = plan([apple], {"AAPL": asked}, Pace(0, 60), at("2025-11-25T09:00"))
+    assert [w.timeframe for w in work] == frames
 
 
 @pytest.mark.parametrize(

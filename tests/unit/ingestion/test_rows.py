@@ -64,6 +64,18 @@ def test_a_row_in_progress_is_folded_into_the_row_of_its_bucket(apple: Instrumen
     assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (10.0, 13.0, 9.0, 13.0, 500.0)
 
 
+def test_a_last_price_without_a_volume_is_no_bar_of_a_minute_in_which_nobody_traded(apple: Instrument, at: At) -> None:
+    # 14:32 is settled, 14:33 had no trade: the provider's last row is the price of 14:32 at the second of the request.
+    settled, asked_ms = row(at("2025-11-24T14:32")), at("2025-11-24T14:33:20")
+    for stamp in ("2025-11-24T14:33:19", "2025-11-24T14:33"):
+        quote = Row(at(stamp), MONDAY, 100.5, 100.5, 100.5, 100.5, 0.0)
+        assert [bar.event_ms for bar in records(Answer(asked_ms, [settled, quote]), apple).bars] == [settled.ts_ms]
+        assert records(Answer(asked_ms, [quote]), apple).bars == []
+    # An index has no volumes; its minute at one price is a bar once it has ended.
+    over = Row(at("2025-11-24T14:32"), MONDAY, 100.5, 100.5, 100.5, 100.5, 0.0)
+    assert [bar.event_ms for bar in records(Answer(asked_ms, [over]), apple).bars] == [over.ts_ms]
+
+
 def test_hours_are_counted_from_the_open(apple: Instrument, at: At) -> None:
     answer = Answer(at("2025-11-24T23:00"), [row(at("2025-11-24T14:30")), row(at("2025-11-24T20:30"))])
     bars = records(answer, apple, "1h").bars
