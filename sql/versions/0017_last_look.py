@@ -1,14 +1,14 @@
-"""Runs migrations/0015_last_look.sql."""
+"""Runs migrations/0017_last_look.sql."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0013"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
-    statements = Path(__file__).parents[1].joinpath("migrations", "0015_last_look.sql").read_text()
+    statements = Path(__file__).parents[1].joinpath("migrations", "0017_last_look.sql").read_text()
     # Straight to the driver: the text holds percent signs and colons of its own.
     op.get_bind().connection.cursor().execute(statements)
