@@ -15,7 +15,7 @@ PARTS = ("unit", "stream", "platform")
 # most of the time: three processes with servers of their own share the cores.
 GROUPS = {
     "unit": (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulator")),
-    "stream": (("test_chaos.py", "test_chosen.py"), ("ingestion", "test_exchange_faults.py")),
+    "stream": (("test_chaos.py", "test_chosen.py", "test_exchange_faults.py"), ("ingestion",)),
     "platform": (("test_dashboard_in_a_browser.py",), ("test_airflow.py", "test_command.py")),
 }
 

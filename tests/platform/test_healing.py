@@ -102,8 +102,7 @@ def test_up_recovers_after_everything_was_killed_at_once(running: Running) -> No
             process.kill()
     assert running.run("status").returncode == 3
     running.done("up")
-    after = running.status()
-    assert after["ready"] is True
+    after = running.wait(lambda now: bool(now["ready"]), 60)
     assert after["source"] == body["source"]
     assert after["services"]["postgres"]["url"] == body["services"]["postgres"]["url"]
 
