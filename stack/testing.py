@@ -16,7 +16,7 @@ PARTS = ("unit", "stream", "platform")
 GROUPS = {
     "unit": (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulator")),
     "stream": (("test_chaos.py", "test_chosen.py", "test_exchange_faults.py"), ("ingestion",)),
-    "platform": (("test_dashboard_in_a_browser.py",),),
+    "platform": (("browser",),),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.embedded import Database
-from tests.stream.test_dashboard_queries import BAR, INSTRUMENT, insert
+from tests.stream.dashboard.rows import BAR, INSTRUMENT, insert
 
 pytestmark = pytest.mark.stream
 

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.embedded import Database
 from tests.stream.adjusted.telling import Rows
-from tests.stream.test_as_of import ask
+from tests.stream.as_of.commits import ask
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.stream.adjusted.telling import Rows, flat, tell
+from tests.stream.dashboard.rows import BAR
 from tests.stream.test_contracts import DOCUMENT
-from tests.stream.test_dashboard_queries import BAR
 
 pytestmark = pytest.mark.stream
 
