@@ -15,11 +15,10 @@ import numpy as np
 import psycopg2
 import structlog
 
-from market.bars import PRICES, PROVIDER_COMPLETE, empty_rows
-from market.batches import Batch, Instrument, Layer
+from bench.walks import complete_bars
+from market.batches import Batch, Instrument
 from market.book import Book
 from market.recompute import warm_up
-from market.series import SeriesKey
 from market.timeframes import DAY_MS, MINUTE_MS
 from spark_jobs import ledger, rebuild
 from spark_jobs.reader import Reader
@@ -32,20 +31,9 @@ AT_ONCE = 2_000  # minutes of each symbol
 
 def backfill(names: list[str], first: int, count: int) -> Batch:
     """Complete minutes of all symbols."""
-    rows = empty_rows(count * len(names))
-    rows["ts"] = T0_MS - 30 * DAY_MS + (first + np.tile(np.arange(count), len(names))) * MINUTE_MS
-    rows["end"] = rows["ts"] + MINUTE_MS
-    rows["session_date"] = rows["ts"] // DAY_MS
-    rows["session_open"] = rows["session_date"] * DAY_MS
-    walk = np.round(100 + 5 * np.sin(rows["ts"] / 1e7) + np.random.default_rng(first).normal(0, 0.1, len(rows)), 2)
-    for name in PRICES:
-        rows[name] = walk
-    rows["volume"], rows["origin"] = 5.0, PROVIDER_COMPLETE
-    rows["provider_ms"] = rows["received_ms"] = T0_MS
-    rows["event_ms"] = rows["end"]
-    keys = [SeriesKey(name, "1m", "regular") for name in names]
-    clock_ms = int(rows["end"].max())
-    return Batch(provider=[Layer(keys, np.repeat(np.arange(len(names)), count), rows)], clocks={0: (clock_ms, 0)})
+    starts = T0_MS - 30 * DAY_MS + (first + np.arange(count)) * MINUTE_MS
+    bars = complete_bars(names, "1m", starts, starts + MINUTE_MS, first, T0_MS)
+    return Batch(provider=[bars], clocks={0: (int(starts[-1]) + MINUTE_MS, 0)})
 
 
 def main() -> None:

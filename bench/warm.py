@@ -22,12 +22,11 @@ import structlog
 from bench.bloat import memory_mb
 from bench.kit import ask, end_cleanly, load
 from bench.latency import Landed, add_instruments, committed, produce, running_rig, trades
-from market.bars import PRICES, PROVIDER_COMPLETE, empty_rows
-from market.batches import Batch, Instrument, Layer
+from bench.walks import complete_bars
+from market.batches import Batch, Instrument
 from market.book import Book
 from market.recompute import warm_up
-from market.series import SeriesKey
-from market.timeframes import DAY_MS, TIMEFRAMES
+from market.timeframes import TIMEFRAMES
 from spark_jobs import ledger, rebuild
 from spark_jobs.reader import Reader
 from spark_jobs.writer import Writer
@@ -66,19 +65,8 @@ def ms_of(day: date) -> int:
 
 def history(names: list[str], timeframe: str, count: int, before_ms: int) -> Batch:
     """Complete bars of a frame of some symbols."""
-    times = np.array(starts(timeframe, count, before_ms))
-    rows = empty_rows(count * len(names))
-    rows["ts"], rows["end"] = np.tile(times[:, 0], len(names)), np.tile(times[:, 1], len(names))
-    rows["session_date"] = rows["ts"] // DAY_MS
-    rows["session_open"] = rows["session_date"] * DAY_MS
-    walk = np.round(100 + 5 * np.sin(rows["ts"] / 1e7) + np.random.default_rng(count).normal(0, 0.1, len(rows)), 2)
-    for name in PRICES:
-        rows[name] = walk
-    rows["volume"], rows["origin"] = 5.0, PROVIDER_COMPLETE
-    rows["provider_ms"] = rows["received_ms"] = before_ms
-    rows["event_ms"] = rows["end"]
-    keys = [SeriesKey(name, timeframe, "regular") for name in names]
-    return Batch(provider=[Layer(keys, np.repeat(np.arange(len(names)), count), rows)])
+    begins, ends = np.array(starts(timeframe, count, before_ms)).T
+    return Batch(provider=[complete_bars(names, timeframe, begins, ends, count, before_ms)])
 
 
 def fill(under_test: Rig, symbols: int, count: int) -> int:

@@ -94,54 +94,45 @@ def run(
     return summary, stopped
 
 
+@dataclass(slots=True)
 class Look:
-    """The questions of one run about each symbol."""
+    """The questions of one run about each symbol. `doubted` are those with actions that were not in their first answer."""
 
-    def __init__(
-        self,
-        database: Database,
-        provider: Provider,
-        publisher: Publisher,
-        source: str,
-        days: int,
-        now_ms: Callable[[], int],
-        summary: Summary,
-    ) -> None:
-        self._database = database
-        self._provider = provider
-        self._publisher = publisher
-        self._source = source
-        self._days = days
-        self._now_ms = now_ms
-        self._summary = summary
-        self._missing: dict[str, dict[Key, float]] = {}
-        self.doubted: list[Instrument] = []
+    database: Database
+    provider: Provider
+    publisher: Publisher
+    source: str
+    days: int
+    now_ms: Callable[[], int]
+    summary: Summary
+    doubted: list[Instrument] = field(default_factory=list)
+    _missing: dict[str, dict[Key, float]] = field(default_factory=dict)
 
     def first(self, instrument: Instrument) -> None:
         """What is new or changed is published; what is missing is remembered. Raises `ProviderError`."""
-        symbol, summary = instrument.symbol, self._summary
-        answer, records = self._ask(instrument, self._days)
+        symbol, summary = instrument.symbol, self.summary
+        answer, records = self._ask(instrument, self.days)
         summary.published += len(records.actions)
-        stored = tables.stored_actions(self._database, symbol)
+        stored = tables.stored_actions(self.database, symbol)
         fresh = new_actions(records.actions, instrument.calendar, stored)
         missing = withdrawn(stored, answer, instrument.calendar)
         if missing:
             self._missing[symbol] = missing
             self.doubted.append(instrument)
-        _, doubt = keep_believed(self._database, records, answer.splits, symbol, answer.asked_ms)
+        _, doubt = keep_believed(self.database, records, answer.splits, symbol, answer.asked_ms)
         if doubt:
             summary.disagree.append(f"{symbol}: {doubt}"[:200])
-        self._publisher.send_all([*fresh, *records.dead_letters], history=True)
+        self.publisher.send_all([*fresh, *records.dead_letters], history=True)
         summary.new += len(fresh)
         log.info("actions", symbol=symbol, published=len(records.actions), new=[_said(action) for action in fresh])
 
     def second(self, instrument: Instrument) -> None:
         """What is missing in this answer too is published as withdrawn. Raises `ProviderError`."""
-        answer, _ = self._ask(instrument, self._days + FURTHER_DAYS)
+        answer, _ = self._ask(instrument, self.days + FURTHER_DAYS)
         gone = withdrawn(self._missing[instrument.symbol], answer, instrument.calendar)
         taken_back = [
             Action(
-                source=self._source,
+                source=self.source,
                 event_ms=session_on(instrument.calendar, day).open_ms,
                 fetched_ms=answer.asked_ms,
                 symbol=instrument.symbol,
@@ -151,16 +142,16 @@ class Look:
             )
             for (day, action), value in sorted(gone.items())
         ]
-        self._publisher.send_all(taken_back, history=True)
-        self._summary.withdrawn += [f"{instrument.symbol} {action} of {day}" for day, action in sorted(gone)]
+        self.publisher.send_all(taken_back, history=True)
+        self.summary.withdrawn += [f"{instrument.symbol} {action} of {day}" for day, action in sorted(gone)]
         for action in taken_back:
             log.warning("action withdrawn", symbol=action.symbol, action=_said(action), event_ms=action.event_ms)
 
     def _ask(self, instrument: Instrument, days: int) -> tuple[Answer, Records]:
-        self._summary.requests += 1
-        since_ms = self._now_ms() - days * DAY_MS
-        answer = patiently(lambda: self._provider.history(instrument.symbol, "1d", since_ms, None), PATIENCE_S)
-        return answer, records_of(answer, instrument, "1d", self._source, SplitFactors(answer.splits))
+        self.summary.requests += 1
+        since_ms = self.now_ms() - days * DAY_MS
+        answer = patiently(lambda: self.provider.history(instrument.symbol, "1d", since_ms, None), PATIENCE_S)
+        return answer, records_of(answer, instrument, "1d", self.source, SplitFactors(answer.splits))
 
 
 def withdrawn(stored: Mapping[Key, float], answer: Answer, calendar: str) -> dict[Key, float]:

@@ -1,4 +1,4 @@
-"""The executors' side of a batch: one pass over a Kafka partition's records, `mapInArrow`'s function.
+"""One pass over the records of a batch, in the driver or in an executor: what the fold needs of them.
 
 What lies below the ledger is left out before anything is aggregated, so that a replayed range counts once.
 """
@@ -23,7 +23,7 @@ from spark_jobs.decode import TICK, split, valid_ticks
 from spark_jobs.decode_bars import BAR, valid_bars
 from spark_jobs.known import NOT_KNOWN, Known
 from spark_jobs.minutes import Columns
-from spark_jobs.partials import fold_ticks, pack, table
+from spark_jobs.partials import fold_ticks, table
 
 # The topics as they travel to the driver: the name itself in every row would cost more than the row.
 EVENTS, HISTORY, DEAD_LETTERS = range(3)
@@ -38,11 +38,6 @@ class Scan:
     source: str
     known: Known
     bounds: Bounds = EVERYTHING
-
-    def packed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The scan as Spark runs it."""
-        leave_imports_alone()
-        return pack(self(batches))
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         pieces: dict[tuple[int, int], Piece] = {}

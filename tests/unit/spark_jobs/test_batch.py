@@ -18,7 +18,7 @@ from market.series import SeriesKey
 from spark_jobs import partials
 from spark_jobs.batch import OffsetRange, Scanned, join_ranges, read_scan
 from spark_jobs.known import Known
-from spark_jobs.partials import PARTIALS
+from spark_jobs.partials import PARTIALS, pack
 from spark_jobs.scan import EVENTS, HISTORY, Scan
 from tests.unit.market.test_book import Log, logs
 from tests.unit.market.worlds import (
@@ -266,12 +266,12 @@ def test_partials_come_through_spark_as_they_were(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(partials, "PACK_BYTES", pack_bytes)
     records = [Tick(source=SOURCE, symbol="AAPL", event_ms=NEW_YORK_OPEN, fetched_ms=NEW_YORK_OPEN, price=1.0).encode()]
     scan, batches = Scan({}, SOURCE, Known.of(list(INSTRUMENTS))), [arrow_batch([*records, b"nonsense"], 0, EVENTS, 1)]
-    packed = pa.Table.from_batches(scan.packed(iter(batches)))
+    packed = pa.Table.from_batches(pack(scan(iter(batches))))
     assert packed.schema == partials.PACKED
     assert partials.unpack(packed) == pa.Table.from_batches(scan(iter(batches)), PARTIALS)
     assert (packed.num_rows > 1) == (pack_bytes == 1)
 
 
 def test_a_scan_of_nothing_is_no_partials() -> None:
-    packed = pa.Table.from_batches(Scan({}, SOURCE, Known.of([])).packed(iter([])))
+    packed = pa.Table.from_batches(pack(Scan({}, SOURCE, Known.of([]))(iter([]))))
     assert partials.unpack(packed).num_rows == 0
