@@ -1,5 +1,6 @@
 """What `spark-submit` needs around the job: its configuration folder and environment."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +11,16 @@ from stack.java import Java
 
 TEMPLATE = REPO / "spark_jobs" / "conf"
 JOB = REPO / "spark_jobs" / "stream.py"
+JAVA_OPTIONS = re.escape("spark.driver.extraJavaOptions")
 
 
-def render_conf(conf_dir: Path, jars: list[Path], scratch: Path, extra: Mapping[str, str]) -> None:
-    """Copies the template's files and adds what only this machine knows: where the jars and the scratch space are."""
+def render_conf(
+    conf_dir: Path, jars: list[Path], scratch: Path, extra: Mapping[str, str], java_options: str = ""
+) -> None:
+    """Copies the template's files and adds what only this machine knows: where the jars and the scratch space are.
+
+    `java_options` come behind the template's own.
+    """
     conf_dir.mkdir(parents=True, exist_ok=True)
     scratch.mkdir(parents=True, exist_ok=True)
     for source in TEMPLATE.iterdir():
@@ -25,7 +32,9 @@ def render_conf(conf_dir: Path, jars: list[Path], scratch: Path, extra: Mapping[
         **extra,
     }
     defaults = conf_dir / "spark-defaults.conf"
-    template = defaults.read_text() if defaults.exists() else ""
+    template = defaults.read_text()
+    if java_options:
+        template = re.sub(rf"^({JAVA_OPTIONS}\s.*)$", lambda line: f"{line[1]} {java_options}", template, flags=re.M)
     added = "".join(f"{name} {value}\n" for name, value in values.items())
     defaults.write_text(template.rstrip() + "\n\n# Added by stack/spark.py\n" + added)
 

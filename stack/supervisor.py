@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +18,20 @@ from stack import leftovers, logfiles, state
 from stack.control import PID_FILE, SOCKET, encode, socket_path
 from stack.errors import Exit, StackError, of_the_system
 from stack.files import write_atomic
-from stack.home import Home
+from stack.home import REPO, Home
 from stack.orders import obey
 from stack.platform import open_platform
 from stack.ports import PREFERRED, Claims, choose
 from stack.services import STOP_ORDER, all_processes
-from stack.unit import Unit
+from stack.unit import Unit, give_way
 
 log = structlog.get_logger()
 
 ROTATE_EVERY_S = 15.0
 TIDY_EVERY_S = 3600.0
+# The first minutes of a platform are for its history.
+ARCHIVE_AFTER_S = 300.0
+LOWEST_PRIORITY = 19
 
 VERBS = ("start", "stop", "restart", "status", "ports", "shutdown")
 Order = Callable[[list[str]], Coroutine[Any, Any, dict[str, Any]]]
@@ -129,6 +133,28 @@ class Supervisor:
                 log.warning("logs could not be kept within their limits", error=str(error))
             await asyncio.sleep(ROTATE_EVERY_S)
 
+    async def archive_classes(self) -> None:
+        """Once, behind everything else: the next starts of Spark take half the processor time then (`stack/classes.py`)."""
+        await asyncio.sleep(ARCHIVE_AFTER_S)
+        environment = await asyncio.to_thread(lambda: open_platform(self.home).environment())
+        making = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "stack.classes"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+            cwd=REPO,
+            start_new_session=True,
+        )
+        give_way(making.pid, LOWEST_PRIORITY)
+        try:
+            _, said = await making.communicate()
+        finally:
+            if making.returncode is None:
+                os.killpg(making.pid, signal.SIGKILL)
+        if making.returncode:
+            log.warning("starts of Spark stay slow", why=said.decode(errors="replace").strip())
+
     async def run(self) -> None:
         """Takes orders until `shutdown` or SIGTERM; both stop everything in order."""
         loop = asyncio.get_running_loop()
@@ -139,13 +165,13 @@ class Supervisor:
             (self.home.run / SOCKET).unlink(missing_ok=True)
             server = await asyncio.start_unix_server(self.answer, path=path)
         (self.home.run / SOCKET).chmod(0o600)
-        house = asyncio.create_task(self.keep_house())
-        orders = asyncio.create_task(obey(self.home, self.restart_as_ordered))
+        beside = [self.keep_house(), self.archive_classes(), obey(self.home, self.restart_as_ordered)]
+        tasks = [asyncio.create_task(work) for work in beside]
         write_atomic(self.home.run / PID_FILE, f"{os.getpid()}\n")
         log.info("supervisor ready", home=str(self.home.path))
         await self.ended.wait()
-        house.cancel()
-        orders.cancel()
+        for task in tasks:
+            task.cancel()
         await asyncio.sleep(0.1)  # lets the answer to `shutdown` out
         server.close()
         (self.home.run / SOCKET).unlink(missing_ok=True)

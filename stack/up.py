@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stack import airflow, control, indicators, jars, spark, stamps, state
+from stack import airflow, classes, control, indicators, jars, spark, stamps, state
 from stack.candle import Candle, wait_for_candle
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
@@ -199,7 +199,13 @@ class Start:
     def spark(self) -> None:
         platform = self.platform
         ui = {"spark.ui.port": str(platform.ports["spark_ui"])}
-        spark.render_conf(self.home.conf / "spark", jars.paths(self.home, "spark"), self.home.spark, ui)
+        spark.render_conf(
+            self.home.conf / "spark",
+            jars.paths(self.home, "spark"),
+            self.home.spark,
+            ui,
+            classes.options(platform.java),
+        )
         self.service("spark")
 
     def airflow(self) -> None:

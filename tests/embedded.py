@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql as pgsql
 
 from sql.bootstrap import harden
-from stack import jars, spark
+from stack import classes, jars, spark
 from stack.home import REPO, Home, open_home
 from stack.java import Java, find_java
 from stack.kafka import KafkaNode
@@ -185,7 +185,9 @@ def spark_environment(home: Home, java: Java, pgpass: Path) -> dict[str, str]:
     """For `spark-submit spark_jobs/...`: the test adds CANDLESTREAM_DATABASE_URL, _KAFKA_BOOTSTRAP and _TOPIC_PREFIX."""
     jars.ensure(jar_home(), java, "spark")
     conf_dir = home.conf / "spark"
-    spark.render_conf(conf_dir, jars.paths(jar_home(), "spark"), home.spark, {"spark.ui.enabled": "false"})
+    spark.render_conf(
+        conf_dir, jars.paths(jar_home(), "spark"), home.spark, {"spark.ui.enabled": "false"}, classes.options(java)
+    )
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("CANDLESTREAM_", "SPARK_"))}
     path = os.pathsep.join((str(Path(sys.executable).parent), variables.get("PATH", "")))
     return (

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql as pgsql
 
-from stack import jars, spark
+from stack import classes, jars, spark
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
 from stack.java import Java, find_java
@@ -203,7 +203,9 @@ def migrate(parts: Parts) -> None:
 
 def spark_environment(home: Home, jar_home: Home, java: Java) -> dict[str, str]:
     conf_dir = home.conf / "spark"
-    spark.render_conf(conf_dir, jars.paths(jar_home, "spark"), home.spark, {"spark.ui.enabled": "false"})
+    spark.render_conf(
+        conf_dir, jars.paths(jar_home, "spark"), home.spark, {"spark.ui.enabled": "false"}, classes.options(java)
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CANDLESTREAM_", "SPARK_"))}
     path = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", "")))
     added = {"PATH": path, "PYTHONPATH": str(REPO), "PGPASSFILE": str(home.pgpass)}
