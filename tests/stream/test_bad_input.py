@@ -190,7 +190,7 @@ def test_everything_that_can_be_wrong_is_kept_counted_and_mended_with_its_first_
     assert (summary["sent"], summary["refused"], summary["failed"]) == (len(CASES), 0, 0), log
     stream.drain()
     states = "SELECT DISTINCT state FROM v1.dead_letters"
-    until(lambda: stream.ask(states) == [("replayed",)], "the stream's word about each", 20)
+    until(lambda: stream.ask(states) == [("replayed",)], "the stream's word about each")
     rows = stream.ask(
         """SELECT (extract(epoch FROM ts) * 1000)::bigint, symbol, close, (extract(epoch FROM received_at) * 1000)::bigint
            FROM v1.bars WHERE timeframe = '1m' ORDER BY ts"""

@@ -44,7 +44,7 @@ def fill(bootstrap: str, prefix: str, records: int) -> None:
 def claimed(connection: Connection, bootstrap: str, prefix: str) -> tuple[int, str, Positions, list[str]]:
     """As a driver begins: epoch, cluster, positions and what is lost."""
     epoch = ledger.claim_epoch(connection, "a test")
-    log = until(lambda: log_of(bootstrap, prefix), "the topics", 20)
+    log = until(lambda: log_of(bootstrap, prefix), "the topics")
     return epoch, log.cluster_id, *topics.recover(connection, log, epoch)
 
 
@@ -159,7 +159,7 @@ def test_partitions_that_were_added_are_read_from_their_beginning_and_are_no_gap
     admin = AdminClient({"bootstrap.servers": kafka})
     for future in admin.create_partitions([NewPartitions(EVENTS.full_name(prefix), 4)]).values():
         future.result(10)
-    until(lambda: len(positions_of(kafka, prefix)) == 4, "four partitions", 10)
+    until(lambda: len(positions_of(kafka, prefix)) == 4, "four partitions")
     _, _, positions, lost = claimed(connection, kafka, prefix)
     assert lost == []
     assert {p: at.next_offset for (code, p), at in positions.items() if code == EVENTS_CODE} == {0: 5, 1: 0, 2: 0, 3: 0}

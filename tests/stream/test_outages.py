@@ -158,7 +158,7 @@ def test_what_the_log_no_longer_has_when_the_stream_comes_to_it_is_a_gap_and_the
     under.parts.postgres.kill()
     # The batch in flight holds this one and waits for the database; what follows is only in the log.
     under.send("CUT", 1, partition=0)
-    until(lambda: len(under.logged("database_away")) > noticed, "the stream to notice", 30)
+    until(lambda: len(under.logged("database_away")) > noticed, "the stream to notice")
     time.sleep(1)
     name = EVENTS.full_name(under.job.prefix)
     for _ in range(AHEAD_BYTES // len(LARGE)):
@@ -208,7 +208,7 @@ def test_partitions_added_under_the_stream_are_read_from_their_beginning(under: 
     admin = AdminClient({"bootstrap.servers": under.parts.node.bootstrap})
     for future in admin.create_partitions([NewPartitions(EVENTS.full_name(under.job.prefix), 4)]).values():
         future.result(10)
-    until(lambda: try_send(under, "GROWN", 3), "a new partition", 20)
+    until(lambda: try_send(under, "GROWN", 3), "a new partition")
     under.until_counted("GROWN", 8)
 
 

@@ -45,7 +45,7 @@ class Cluster:
         port = self.url.rpartition(":")[2]
         self._start("org.apache.spark.deploy.master.Master", "--host", HOST, "--port", port)
         master = psutil.Process(self.processes[0].pid)
-        until(lambda: any(at.laddr.port == int(port) for at in master.net_connections()), "the master's port", 30)
+        until(lambda: any(at.laddr.port == int(port) for at in master.net_connections()), "the master's port")
         for number in (1, 2):
             own = ["--cores", "1", "--memory", "1g", "--host", HOST, "--work-dir", str(folder / f"work-{number}")]
             self._start("org.apache.spark.deploy.worker.Worker", *own, self.url)

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.stream
 
 def test_live_ticks_and_the_clock_reach_kafka_and_a_stop_is_clean(ingestion: Ingestion) -> None:
     with ingestion.live() as process:
-        until(lambda: {tick.symbol for tick in ingestion.events(Tick)} == {"AAPL", "MSFT"}, "ticks of both", 60)
-        until(lambda: len(ingestion.events(Clock)) >= 6, "a few clock records", 30)
+        until(lambda: {tick.symbol for tick in ingestion.events(Tick)} == {"AAPL", "MSFT"}, "ticks of both")
+        until(lambda: len(ingestion.events(Clock)) >= 6, "a few clock records")
         state, detail = ingestion.sql("SELECT state, detail FROM v1.service_status WHERE name = 'ingestion'")[0]
         assert state == "ok", detail
         process.send_signal(signal.SIGTERM)
@@ -36,15 +36,15 @@ def test_live_ticks_and_the_clock_reach_kafka_and_a_stop_is_clean(ingestion: Ing
 
 def test_symbols_come_and_go_in_the_table_and_one_that_nobody_knows_is_said(ingestion: Ingestion) -> None:
     with ingestion.live():
-        until(lambda: ingestion.events(Tick), "the first tick", 60)
+        until(lambda: ingestion.events(Tick), "the first tick")
         ingestion.sql(
             "INSERT INTO core.instruments (symbol, source) VALUES ('NVDA', 'simulator'), ('NOPE.XX', 'simulator')"
         )
-        until(lambda: any(tick.symbol == "NVDA" for tick in ingestion.events(Tick)), "ticks of the new symbol", 60)
+        until(lambda: any(tick.symbol == "NVDA" for tick in ingestion.events(Tick)), "ticks of the new symbol")
         # It has its minutes of today at once, and not only from now on.
         assert sum(bar.symbol == "NVDA" for bar in ingestion.events(Bar)) >= 1
         unknown = "SELECT state FROM v1.instruments WHERE symbol = 'NOPE.XX'"
-        until(lambda: ingestion.sql(unknown) == [("unknown",)], "the unknown symbol is marked", 60)
+        until(lambda: ingestion.sql(unknown) == [("unknown",)], "the unknown symbol is marked")
         [(note,)] = ingestion.sql("SELECT note FROM core.quality WHERE symbol = 'NOPE.XX'")
         assert note.startswith("unknown symbol: ")
 
@@ -56,7 +56,7 @@ def test_a_hole_of_an_earlier_run_is_filled_at_the_next_start(ingestion: Ingesti
     )
     repaired = "SELECT state, detail FROM v1.gaps WHERE state <> 'open'"
     with ingestion.live():
-        [(state, detail)] = until(lambda: ingestion.sql(repaired), "the hole is settled", 90)
+        [(state, detail)] = until(lambda: ingestion.sql(repaired), "the hole is settled")
     assert state == "repaired", detail
 
 

@@ -88,7 +88,7 @@ def test_polls_and_the_live_feed_go_through_the_users_proxy_and_authority(behind
     assert exit_code == 0, log
     assert summary["bars"] > 100
     with behind_proxy.live():
-        until(lambda: {tick.symbol for tick in behind_proxy.events(Tick)} == {"AAPL", "MSFT"}, "ticks of both", 60)
+        until(lambda: {tick.symbol for tick in behind_proxy.events(Tick)} == {"AAPL", "MSFT"}, "ticks of both")
     assert {record.source for record in (*behind_proxy.events(Tick), *behind_proxy.events(Bar))} == {"yahoo"}
 
 
