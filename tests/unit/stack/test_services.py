@@ -42,6 +42,19 @@ def test_airflow_waits_for_its_database(processes: dict[str, ProcessSpec]) -> No
         assert (health.is_well, health.detail) == (False, "port 1 takes no connections"), name
 
 
+def test_what_a_killed_stream_left_in_its_scratch_space_is_gone_before_the_next_one(
+    processes: dict[str, ProcessSpec], tmp_path: Path
+) -> None:
+    stream = processes["spark"]
+    left = Path(stream.environment["SPARK_LOCAL_DIRS"]) / "blockmgr-of-a-killed-one"
+    left.mkdir(parents=True)
+    of_a_job_that_somebody_typed = tmp_path / "spark" / "blockmgr"
+    of_a_job_that_somebody_typed.mkdir()
+    stream.prepare()
+    assert (left.exists(), of_a_job_that_somebody_typed.exists()) == (False, True)
+    stream.prepare()
+
+
 def test_what_waits_for_several_says_the_first_that_is_away() -> None:
     away = Health(False, "starting", "the API does not answer")
     assert first(lambda: WELL, lambda: away, lambda: Health(False))() is away
