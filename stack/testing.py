@@ -16,7 +16,7 @@ PARTS = ("unit", "stream", "platform")
 # spreading every folder over all cores; one more than two cores fills the waits of the others. What starts servers waits for them
 # most of the time: three processes with servers of their own share the cores.
 GROUPS = {
-    "unit": (("bench", "contracts", "market", "spark_jobs"), ("ingestion", "simulator")),
+    "unit": (("bench", "contracts", "market"), ("ingestion", "simulator", "sql", "dags")),
     "stream": (("test_chaos.py", "test_chosen.py", "test_exchange_faults.py"), ("ingestion",)),
     "platform": (("browser",),),
 }

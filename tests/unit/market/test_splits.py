@@ -217,6 +217,7 @@ def test_corrected_and_taken_back_in_any_order() -> None:
     assert state_of(taken_back) == state_of(never)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 500), st.integers(0, 500), st.sampled_from([4.0, 3.0, 0.125, 1.5]), st.sampled_from([None, 0, 130])
 )
