@@ -20,6 +20,7 @@ from stack.airflow import USER as AIRFLOW_LOGIN
 from stack.errors import Exit, StackError
 from stack.files import write_atomic
 from stack.home import Home
+from stack.log import configure as configure_log
 from stack.passwords import AIRFLOW, AIRFLOW_USER, DATABASE_ROLES, FERNET_KEY, READER, WRITER, reveal, secret
 from stack.source import decide
 from stack.state import Source, State
@@ -109,14 +110,7 @@ def hand_out_secrets(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_log()
     try:
         main(sys.argv[1:])
     except StackError as error:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import psycopg2
 import structlog
 
+from stack.log import configure as configure_log
 from stack.orders import EXPIRES_S, LOOK_S
 
 # EX_TEMPFAIL: it ends to be started again.
@@ -91,12 +92,5 @@ def end(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_log()
     sys.exit(run(sys.argv[1], sys.argv[2:], os.environ["CANDLESTREAM_DATABASE_URL"]))

@@ -19,6 +19,7 @@ from stack.control import PID_FILE, SOCKET, encode, socket_path
 from stack.errors import Exit, StackError, of_the_system
 from stack.files import write_atomic
 from stack.home import REPO, Home
+from stack.log import configure as configure_log
 from stack.orders import obey
 from stack.platform import open_platform
 from stack.ports import PREFERRED, Claims, choose
@@ -216,14 +217,7 @@ def take(descriptor: int, tries: int = 20) -> bool:
 
 def supervise(home: Home) -> int:
     """The daemon's main: one for a home, held by a lock that the kernel drops with the process."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(),
-    )
+    configure_log(sys.stdout)
     with (home.run / "supervisor.lock").open("w") as lock:
         if not take(lock.fileno()):
             return 0  # another one was quicker: it takes the orders
