@@ -5,7 +5,7 @@ The DAG `poll` starts it, says for how long and for which symbols, and keeps wha
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -22,31 +22,16 @@ Once = Callable[[], tuple[Summary, ProviderError | None]]
 
 
 @dataclass(slots=True)
-class Total:
-    """What the polls of one run did together, in numbers; its last line on stdout."""
+class Total(Summary):
+    """What the polls of one run did together; `postponed` is what the last one left to the next."""
 
     polls: int = 0
     # Polls that the provider's refusal ended early.
     refused: int = 0
     # Minutes without a poll of their own, since the one before took too long.
     skipped: int = 0
-    symbols: int = 0
-    open: int = 0
-    minutes_between: float = 1.0
-    requests: int = 0
-    rows: int = 0
-    bars: int = 0
-    actions: int = 0
-    dead_letters: int = 0
-    # Requests that the last poll left to the next.
-    postponed: int = 0
-    unknown: list[str] = field(default_factory=list)
-    delisted: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
     longest_poll_s: float = 0.0
-    seconds: float = 0.0
     processor_s: float = 0.0
-    error: str = ""
 
     def add(self, done: Summary, is_refused: bool) -> None:
         """Takes in one poll: what it sent is summed, what it saw is kept as it was last."""
@@ -61,8 +46,8 @@ class Total:
         self.longest_poll_s = max(self.longest_poll_s, done.seconds)
 
     def as_dict(self) -> dict[str, object]:
-        numbers = {name: round(getattr(self, name), 2) for name in ("longest_poll_s", "seconds", "processor_s")}
-        return {"command": "poll", **asdict(self), **numbers, "minutes_between": round(self.minutes_between, 1)}
+        numbers = {name: round(getattr(self, name), 2) for name in ("longest_poll_s", "processor_s")}
+        return Summary.as_dict(self) | numbers
 
 
 def next_s(now_s: float) -> float:
