@@ -33,14 +33,19 @@ def archive_of(java: Java, folder: Path = FOLDER) -> Path | None:
     runtime = (bundled.parents[1] if bundled else java.home) / "lib" / "modules"
     if not runtime.is_file():
         return None
-    parts = [runtime, *sorted((pyspark_folder() / "jars").glob("*.jar"))]
+    parts = [runtime, *sorted(jar_folder().glob("*.jar"))]
     about = "".join(f"{part}:{part.stat().st_size}:{part.stat().st_mtime_ns}\n" for part in parts)
     return folder / f"spark-{hashlib.sha256(about.encode()).hexdigest()[:16]}.jsa"
 
 
+def jar_folder() -> Path:
+    """As the JVM is to name it, however it was reached: an archive is for one class path."""
+    return (pyspark_folder() / "jars").resolve()
+
+
 def class_path() -> str:
     """Spark's jars alone. An archive is of no use where a folder, such as Spark's configuration, is on the path."""
-    return f"{pyspark_folder() / 'jars'}/*"
+    return f"{jar_folder()}/*"
 
 
 def options(java: Java) -> str:
