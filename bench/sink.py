@@ -2,12 +2,13 @@
 
     python -m bench.sink [--bars 100000] [--symbols 500] [--runs 5]
 
-    writer  spark_jobs/writer.py as the stream calls it: arrays encoded, COPY to a staging table, two upserts, one transaction
+    writer  spark_jobs/writer.py as the stream calls it for rows that are new: arrays encoded, COPY, one transaction
     jdbc    Spark's JDBC writer in append mode from a cached DataFrame of the same columns: two partitions, 10,000 rows a batch,
             reWriteBatchedInserts; it cannot upsert, and each partition of each table is a transaction of its own
     jdbc as it comes    the same without these two settings: 1,000 rows a batch, a statement a row
     copy    COPY BINARY straight into the two tables, one transaction, of bytes encoded beforehand: what the tables can take
-    writer again    the writer where every row is there already, after all other turns: what the other two cannot do
+    writer again    the writer where every row is there already, after all other turns: COPY to a staging table and two upserts,
+            what the other two cannot do
 
 All write core.bars and core.indicators as migrated: partitioned, keyed by (symbol, timeframe, ts), durable. The tables are emptied
 and a checkpoint is made before each turn; afterwards counts and sums must be the same for all.
@@ -17,6 +18,7 @@ import os
 import statistics
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import psycopg2
@@ -33,7 +35,7 @@ from market.frames import annual_bars
 from market.series import SeriesKey
 from market.timeframes import DAY_MS, MINUTE_MS
 from spark_jobs import statements
-from spark_jobs.columns import BAR_COLUMNS, copy_bytes, staged
+from spark_jobs.columns import copy_bytes, staged
 from spark_jobs.writer import Writer
 from stack.java import Java
 from stack.passwords import WRITER, secret
@@ -42,8 +44,7 @@ from tests.embedded import Database
 SOURCE = "simulator"
 T0_MS = 1_795_003_200_000  # 2026-11-18 12:00 UTC
 ROWS_A_BATCH = 10_000
-INDICATOR_COLUMNS = [*statements.KEY, "revision", "is_final", *indicators.VALUES, "state"]
-COLUMNS = {"core.bars": list(BAR_COLUMNS), "core.indicators": INDICATOR_COLUMNS}
+COLUMNS = {"core.bars": statements.BAR_NAMES, "core.indicators": statements.INDICATOR_NAMES}
 TOTALS = """SELECT count(*), sum(b.close), sum(i.rsi_14), sum(i.state[2]), count(i.sma_200)
             FROM core.bars b JOIN core.indicators i USING (symbol, timeframe, ts)"""
 
@@ -75,7 +76,8 @@ def closed_bars(symbols: int, bars: int) -> BarChanges:
     keys = [SeriesKey(f"S{number:04d}", "1m", "regular") for number in range(symbols)]
     none = np.zeros(0, np.int64)
     which = np.repeat(np.arange(symbols), length)
-    return BarChanges(keys, which[kept], rows[kept], states[kept], values[kept], none, empty_rows(0))
+    is_new = np.ones(len(kept), bool)
+    return BarChanges(keys, which[kept], rows[kept], states[kept], values[kept], is_new, none, empty_rows(0))
 
 
 class Sinks:
@@ -112,13 +114,16 @@ class Sinks:
 
     def by_writer(self) -> float:
         self.empty()
-        return self.by_writer_again()
+        return self.written(self.changes)
 
     def by_writer_again(self) -> float:
         """Over the rows of the turn before, whoever wrote them."""
+        return self.written(replace(self.changes, is_new=np.zeros(len(self.changes), bool)))
+
+    def written(self, changes: BarChanges) -> float:
         began = time.perf_counter()
         with self.connection, self.connection.cursor() as cursor:
-            self.writer.write_series(cursor, self.changes)
+            self.writer.write_series(cursor, changes)
         return self.rate(began)
 
     def by_copy(self) -> float:

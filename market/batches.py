@@ -46,13 +46,17 @@ class Batch:
 
 @dataclass(slots=True)
 class BarChanges:
-    """Rows to write, with their indicators, and the closed rows that some of them replace. `which` indexes `keys`."""
+    """Rows to write, with their indicators, and the closed rows that some of them replace. `which` indexes `keys`.
+
+    `is_new` tells the rows that no commit has had before.
+    """
 
     keys: list[SeriesKey]
     which: NDArray[np.int64]
     rows: Rows
     states: NDArray[np.float64]
     values: NDArray[np.float64]
+    is_new: NDArray[np.bool_]
     replaced_which: NDArray[np.int64]
     replaced: Rows
 
@@ -68,6 +72,7 @@ class BarChanges:
             self.rows[rows],
             self.states[rows],
             self.values[rows],
+            self.is_new[rows],
             none,
             self.replaced[none],
         )
@@ -105,7 +110,7 @@ class Changes:
 def no_changes(keys: list[SeriesKey]) -> BarChanges:
     none = np.zeros(0, np.int64)
     states, values = np.zeros((0, indicators.N_STATE)), np.zeros((0, indicators.N_VALUES))
-    return BarChanges(keys, none, empty_rows(0), states, values, none, empty_rows(0))
+    return BarChanges(keys, none, empty_rows(0), states, values, np.zeros(0, bool), none, empty_rows(0))
 
 
 def join_changes(parts: list[BarChanges]) -> BarChanges:
@@ -116,6 +121,7 @@ def join_changes(parts: list[BarChanges]) -> BarChanges:
         join(part.rows for part in parts),
         np.concatenate([part.states for part in parts]),
         np.concatenate([part.values for part in parts]),
+        np.concatenate([part.is_new for part in parts]),
         np.concatenate([part.replaced_which for part in parts]),
         join(part.replaced for part in parts),
     )

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from market import chosen, indicators, stepping
 from market.arena import Arena, Ints, spread
-from market.bars import BAR, PRICES, Rows, empty_rows, same_content
+from market.bars import BAR, NONE, PRICES, Rows, empty_rows, same_content
 from market.batches import BarChanges
 from market.choices import Choices
 from market.memory import Memory
@@ -36,10 +36,12 @@ def collect(memory: Memory, also: tuple[Ints, Ints]) -> BarChanges:
     rows = arena.base(series) + arena.find(series, before["ts"])
     # As bytes: NumPy compares structures field by field, a thousand times slower.
     changed = (as_bytes(arena.rows[rows]) != as_bytes(before)).any(axis=1)
-    return changes_at(memory, np.union1d(computed, rows[changed]), series[revised], before[revised])
+    written = np.union1d(computed, rows[changed])
+    is_new = np.isin(written, rows[before["origin"] == NONE], assume_unique=True)
+    return changes_at(memory, written, is_new, series[revised], before[revised])
 
 
-def changes_at(memory: Memory, rows: Ints, replaced_of: Ints, replaced: Rows) -> BarChanges:
+def changes_at(memory: Memory, rows: Ints, is_new: NDArray[np.bool_], replaced_of: Ints, replaced: Rows) -> BarChanges:
     """Rows as they are now (sorted), as changes to write."""
     arena = memory.arena
     bases = arena.table["base"][: arena.count]
@@ -47,7 +49,7 @@ def changes_at(memory: Memory, rows: Ints, replaced_of: Ints, replaced: Rows) ->
     order = occupied[np.argsort(bases[occupied])]
     which = order[np.searchsorted(bases[order], rows, side="right") - 1] if len(rows) else rows
     return BarChanges(
-        memory.keys, which, arena.rows[rows], arena.states[rows], arena.values[rows], replaced_of, replaced
+        memory.keys, which, arena.rows[rows], arena.states[rows], arena.values[rows], is_new, replaced_of, replaced
     )
 
 
@@ -58,7 +60,7 @@ def recompute_all(memory: Memory, key: SeriesKey) -> BarChanges | None:
     if not arena.table["size"][series] or not arena.table["has_indicators"][series]:
         return None
     rows = compute_from(memory, np.array([series]), np.zeros(1, np.int64))
-    return changes_at(memory, rows, np.zeros(0, np.int64), arena.rows[:0])
+    return changes_at(memory, rows, np.zeros(len(rows), bool), np.zeros(0, np.int64), arena.rows[:0])
 
 
 def compute_from(memory: Memory, series: Ints, position: Ints) -> Ints:

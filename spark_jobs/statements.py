@@ -10,8 +10,8 @@ def _list(names: list[str], prefix: str = "") -> str:
     return ", ".join(prefix + name for name in names)
 
 
-_bar_names = list(BAR_COLUMNS)
-_indicator_names = [*KEY, "revision", "is_final", *indicators.VALUES, "state"]
+BAR_NAMES = list(BAR_COLUMNS)
+INDICATOR_NAMES = [*KEY, "revision", "is_final", *indicators.VALUES, "state"]
 
 
 def _updates(names: list[str]) -> str:
@@ -26,20 +26,22 @@ CREATE_STAGES = "; ".join(
     for stage, columns in STAGES.items()
 )
 COPY_STAGE = "COPY pg_temp.{} FROM STDIN (FORMAT binary)"
+COPY_BARS = f"COPY core.bars ({_list(BAR_NAMES)}) FROM STDIN (FORMAT binary)"
+COPY_INDICATORS = f"COPY core.indicators ({_list(INDICATOR_NAMES)}) FROM STDIN (FORMAT binary)"
 
 # `updated_at` is the commit since which a reader sees these prices: a flag alone does not move it.
 UPSERT_BARS = f"""
-    INSERT INTO core.bars AS b ({_list(_bar_names)})
-    SELECT {_list(_bar_names)} FROM pg_temp.stage
-    ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET {_updates(_bar_names)},
+    INSERT INTO core.bars AS b ({_list(BAR_NAMES)})
+    SELECT {_list(BAR_NAMES)} FROM pg_temp.stage
+    ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET {_updates(BAR_NAMES)},
         updated_at = CASE WHEN (b.open, b.high, b.low, b.close, b.volume, b.is_closed) IS NOT DISTINCT FROM
             (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.is_closed)
             THEN b.updated_at ELSE excluded.updated_at END"""  # noqa: S608
 
 UPSERT_INDICATORS = f"""
-    INSERT INTO core.indicators ({_list(_indicator_names)})
-    SELECT {_list(_indicator_names)} FROM pg_temp.stage WHERE session = 'regular'
-    ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET {_updates(_indicator_names)}"""  # noqa: S608
+    INSERT INTO core.indicators ({_list(INDICATOR_NAMES)})
+    SELECT {_list(INDICATOR_NAMES)} FROM pg_temp.stage WHERE session = 'regular'
+    ON CONFLICT (symbol, timeframe, ts) DO UPDATE SET {_updates(INDICATOR_NAMES)}"""  # noqa: S608
 
 # The rows as they stand are the ones that the batch replaces; run before the bars are written.
 KEEP_REVISIONS = """

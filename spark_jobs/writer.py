@@ -4,7 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
@@ -16,6 +20,11 @@ from market.timeframes import MINUTE_MS
 from spark_jobs import chosen, ledger, statements
 from spark_jobs.batch import Scanned
 from spark_jobs.columns import TOPIC_NAMES, copy_bytes, staged, staged_latest, staged_quality
+
+log = structlog.get_logger()
+
+# So many new rows are copied straight into the tables; the few of a moment go the same way as those that change.
+COPIED_FROM = 1_000
 
 
 @dataclass(slots=True)
@@ -52,11 +61,33 @@ class Writer:
             keys = [changes.keys[number] for number in changes.replaced_which.tolist()]
             columns = ([key.symbol for key in keys], [key.timeframe for key in keys], changes.replaced["ts"].tolist())
             cursor.execute(statements.KEEP_REVISIONS, columns)
-        stage(cursor, "stage", staged(changes, self.source))
-        cursor.execute(statements.UPSERT_BARS)
-        cursor.execute(statements.UPSERT_INDICATORS)
+        rest = changes
+        if np.count_nonzero(changes.is_new) >= COPIED_FROM and self._copy_new(cursor, changes.take(changes.is_new)):
+            rest = changes.take(~changes.is_new)
+        if len(rest):
+            stage(cursor, "stage", staged(rest, self.source))
+            cursor.execute(statements.UPSERT_BARS)
+            cursor.execute(statements.UPSERT_INDICATORS)
         if self.chosen:
             chosen.write(cursor, changes, self.chosen, range(len(self.chosen.all)))
+
+    def _copy_new(self, cursor: Cursor, changes: BarChanges) -> bool:
+        """Rows that are in no table yet, straight into both. Gives whether none of them was there after all.
+
+        One may be: a minute that was called extended before and regular now has the same key.
+        """
+        rows = staged(changes, self.source)
+        cursor.execute("SAVEPOINT new_rows")
+        try:
+            cursor.copy_expert(statements.COPY_BARS, copy_bytes(rows.select(statements.BAR_NAMES)))
+            regular = rows.filter(pc.equal(rows["session"], "regular"))
+            cursor.copy_expert(statements.COPY_INDICATORS, copy_bytes(regular.select(statements.INDICATOR_NAMES)))
+        except UniqueViolation as error:
+            cursor.execute("ROLLBACK TO SAVEPOINT new_rows")
+            log.warning("new_rows_were_there", rows=len(changes), detail=str(error).strip())
+            return False
+        cursor.execute("RELEASE SAVEPOINT new_rows")
+        return True
 
     def write_indicators(self, cursor: Cursor, changes: BarChanges) -> None:
         """Values and states alone, for bars that stay as they are."""

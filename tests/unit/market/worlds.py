@@ -85,6 +85,11 @@ class MemoryStore:
     reads: int = 0
 
     def commit(self, changes: Changes) -> None:
+        written = changes.series
+        for number, ts, is_new in zip(
+            written.which.tolist(), written.rows["ts"].tolist(), written.is_new.tolist(), strict=True
+        ):
+            assert is_new == (ts not in self.rows.get(written.keys[number], {})), (written.keys[number], ts)
         for change in changes.series:
             table = self.rows.setdefault(change.key, {})
             for row, state, values in zip(change.rows, change.states, change.values, strict=True):

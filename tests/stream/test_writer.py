@@ -1,0 +1,81 @@
+"""How rows come into the tables: copied where they are new, staged and merged where they are not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection
+from structlog.testing import capture_logs
+
+from market.batches import BarChanges
+from spark_jobs import writer
+from spark_jobs.writer import Writer
+from tests.embedded import Database
+from tests.stream.test_restart import minutes
+from tests.unit.market.worlds import Fold
+
+pytestmark = pytest.mark.stream
+
+TABLES = (
+    "SELECT * FROM core.bars ORDER BY symbol, timeframe, ts",
+    "SELECT * FROM core.indicators ORDER BY symbol, timeframe, ts",
+)
+
+
+@pytest.fixture
+def connection(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    monkeypatch.setattr(writer, "COPIED_FROM", 20)
+    made = psycopg2.connect(postgres.writer)
+    yield made
+    made.close()
+
+
+def write(connection: Connection, changes: BarChanges) -> int:
+    """Writes in a transaction of its own; gives how many rows were staged."""
+    with connection, connection.cursor() as cursor:
+        Writer(connection, "simulator").write_series(cursor, changes)
+        cursor.execute("SELECT count(*) FROM pg_temp.stage")
+        (staged,) = cursor.fetchone() or (0,)
+    return int(staged)
+
+
+def rows(connection: Connection) -> list[list[tuple[object, ...]]]:
+    """Both tables, without the time of their commits."""
+    found = []
+    with connection, connection.cursor() as cursor:
+        for query in TABLES:
+            cursor.execute(query)
+            names = [column.name for column in cursor.description or ()]
+            kept = [k for k, name in enumerate(names) if name != "updated_at"]
+            found.append([tuple(row[k] for k in kept) for row in cursor.fetchall()])
+    return found
+
+
+def test_new_rows_are_copied_and_the_others_merged(connection: Connection) -> None:
+    Writer(connection, "simulator").prepare()
+    fold = Fold()
+    first, second = fold.step(minutes(0, 90)).series, fold.step(minutes(60, 60)).series
+    assert first.is_new.all()
+    assert write(connection, first) == 0
+    # Thirty minutes corrected, thirty new; and frames of both kinds.
+    assert write(connection, second) == np.count_nonzero(~second.is_new) > 30
+    bars, _ = rows(connection)
+    assert len(bars) == sum(map(len, fold.store.rows.values()))
+
+
+def test_rows_that_were_there_after_all_are_merged_like_any(postgres: Database, connection: Connection) -> None:
+    Writer(connection, "simulator").prepare()
+    changes = Fold().step(minutes(0, 90)).series
+    one = changes.take(np.array([40]))
+    write(connection, replace(one, is_new=np.zeros(1, bool)))
+    with capture_logs() as logged:
+        assert write(connection, changes) == len(changes)
+    assert [entry["event"] for entry in logged] == ["new_rows_were_there"]
+    merged = rows(connection)
+    with psycopg2.connect(postgres.admin) as admin, admin.cursor() as cursor:
+        cursor.execute("TRUNCATE core.bars, core.indicators")
+    admin.close()
+    assert write(connection, changes) == 0
+    assert rows(connection) == merged
