@@ -53,6 +53,11 @@ def changes_at(memory: Memory, rows: Ints, is_new: NDArray[np.bool_], replaced_o
     )
 
 
+def values_at(memory: Memory, rows: Ints) -> BarChanges:
+    """Stored rows (sorted) whose values are to be written again, with nothing new or replaced among them."""
+    return changes_at(memory, rows, np.zeros(len(rows), bool), np.zeros(0, np.int64), memory.arena.rows[:0])
+
+
 def recompute_all(memory: Memory, key: SeriesKey) -> BarChanges | None:
     """Every stored row of a series with this kernel's values: what an edit of the kernel asks for."""
     series, arena = memory.get(key), memory.arena
@@ -60,7 +65,7 @@ def recompute_all(memory: Memory, key: SeriesKey) -> BarChanges | None:
     if not arena.table["size"][series] or not arena.table["has_indicators"][series]:
         return None
     rows = compute_from(memory, np.array([series]), np.zeros(1, np.int64))
-    return changes_at(memory, rows, np.zeros(len(rows), bool), np.zeros(0, np.int64), arena.rows[:0])
+    return values_at(memory, rows)
 
 
 def compute_from(memory: Memory, series: Ints, position: Ints) -> Ints:

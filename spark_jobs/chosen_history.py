@@ -127,8 +127,7 @@ def _each_newest_first(
 def _every_row(memory: Memory, key: SeriesKey) -> BarChanges:
     series, arena = memory.get(key), memory.arena
     memory.read_all(series)
-    none = np.zeros(0, np.int64)
     if arena.table["size"][series]:
         recompute.compute_from(memory, np.array([series]), np.zeros(1, np.int64))
     at = arena.slice(series)
-    return recompute.changes_at(memory, np.arange(at.start, at.stop), none, arena.rows[:0])
+    return recompute.values_at(memory, np.arange(at.start, at.stop))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from market.contracts import Clock, Record
 from market.topics import EVENTS, TOPICS, Topic
@@ -85,13 +85,23 @@ class Rig:
         """Everything acknowledged; (topic, partition) → end offset."""
         assert self.producer.flush(30) == 0
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "rig"})
-        ends = {}
-        for topic in TOPICS:
-            for partition in range(topic.partitions):
-                place = TopicPartition(topic.full_name(self.prefix), partition)
-                ends[topic.name, partition] = consumer.get_watermark_offsets(place, timeout=10)[1]
-        consumer.close()
-        return ends
+        places = [(topic, partition) for topic in TOPICS for partition in range(topic.partitions)]
+
+        def ends() -> dict[tuple[str, int], int] | None:
+            try:
+                return {
+                    (topic.name, partition): consumer.get_watermark_offsets(
+                        TopicPartition(topic.full_name(self.prefix), partition), timeout=10
+                    )[1]
+                    for topic, partition in places
+                }
+            except KafkaException:  # a topic that was just made has no leader for a moment
+                return None
+
+        try:
+            return until(ends, "the topics' ends", 30)
+        finally:
+            consumer.close()
 
     def drain(self, limit_s: float = LIMIT_S) -> None:
         """Waits until the ledger stands at the end of every partition."""
