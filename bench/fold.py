@@ -24,7 +24,7 @@ from market.book import Book
 from market.calendars import session_of
 from market.contracts import Clock, Tick
 from market.frames import bucket, to_days
-from market.memory import FRAMES, StoredRows
+from market.memory import FRAMES, Newest, StoredRows
 from market.recompute import warm_up
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
@@ -51,12 +51,16 @@ class NoStore:
         states = np.full((len(rows), indicators.N_STATE), np.nan)
         return rows, states, np.full((len(rows), indicators.N_VALUES), np.nan), True
 
-    def newest(self, keys: list[SeriesKey], count: int) -> Iterator[tuple[SeriesKey, StoredRows]]:
-        for key in keys:
-            yield key, self.rows_before(key, NEVER_MS, count)
+    def rows_before_each(self, keys: list[SeriesKey], ts_ms: list[int], counts: list[int]) -> Iterator[StoredRows]:
+        return (self.rows_before(*asked) for asked in zip(keys, ts_ms, counts, strict=True))
 
-    def first_session(self, key: SeriesKey) -> int | None:
-        return to_days(session_of("24/7", T0_MS).session_date) - 20
+    def newest(self, keys: list[SeriesKey], count: int, whole: list[int]) -> Iterator[Newest]:
+        for key in keys:
+            rows, states, values, is_all = self.rows_before(key, NEVER_MS, count)
+            yield Newest([key], np.array([len(rows)]), np.zeros(1, np.int64), rows, states, values, np.array([is_all]))
+
+    def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
+        return [to_days(session_of("24/7", T0_MS).session_date) - 20] * len(keys)
 
 
 def history(timeframe: str) -> Rows:

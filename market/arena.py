@@ -4,8 +4,13 @@ A series is a slice of the arrays, oldest bar first, with room behind it; one th
 arena is packed when it is full. Below, a *row* is an index into the arrays and a *position* counts from the series' first bar in
 memory. Rows stay what they are until the next `ensure` or `load` of their own series, or of any while the arena is packed: whoever
 keeps something for longer keeps series and `ts`.
+
+The oldest rows of a series may be *bare*: of a start they have what a window reads (WINDOW), and no more. Nothing changes a bare
+row or goes on from its state: `market.memory` reads it whole before.
 """
 
+import mmap
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -31,9 +36,12 @@ SERIES = np.dtype(
         ("annual_bars", "f8"),  # bars of a year
         ("has_indicators", "?"),
         ("reaches_back", "?"),  # no older row exists than those in memory
+        ("bare", "i8"),  # so many of its oldest rows are bare
     ],
     align=True,
 )
+# What a bare row has beside its `ts`; it is closed and final.
+WINDOW = ("session_date", "high", "low", "close", "volume")
 SPARE = 1.25  # of the packed size, when the arena is packed
 
 
@@ -47,8 +55,8 @@ class Arena:
         self.table = np.zeros(64, SERIES)
         self.rows: Rows = np.zeros(1024, BAR)
         # The kernel's columns, then those of the chosen indicators.
-        self.states = np.zeros((1024, n_state(chosen)))
-        self.values = np.zeros((1024, n_values(chosen)))
+        self.states = sparse(1024, n_state(chosen))
+        self.values = sparse(1024, n_values(chosen))
         self._mark = np.zeros(1024, np.int64)  # the batch that touched a row last
         self._batch = 1
         self._before: list[Rows] = []
@@ -59,7 +67,7 @@ class Arena:
         if self.count == len(self.table):
             self.table = np.concatenate([self.table, np.zeros(self.count, SERIES)])
         self.table[self.count] = (
-            0, 0, 0, symbol, frame, NEVER_MS, NEVER_MS, scale, annual_bars, has_indicators, False,
+            0, 0, 0, symbol, frame, NEVER_MS, NEVER_MS, scale, annual_bars, has_indicators, False, 0,
         )  # fmt: skip
         self.count += 1
         return self.count - 1
@@ -125,17 +133,47 @@ class Arena:
 
     def settle(self, rows: Ints, series: Ints) -> None:
         """After rows changed: when their series next has something to close."""
-        told = self.rows[rows]
-        waits = ~told["final"]
-        told, series = told[waits], series[waits]
+        waits = ~self.rows["final"][rows]
+        told, series = self.rows[rows[waits]], series[waits]
         due_ms = told["end"] + np.where(told["closed"], FINAL_AFTER_MS, 0)
         np.minimum.at(self.table["due_ms"], series, due_ms)
         np.minimum.at(self.table["waits_ms"], series, told["ts"])
 
+    def reserve(self, count: int) -> None:
+        """Makes room for so many rows of new series; what is never written takes no memory."""
+        if self.used + count > len(self.rows):
+            self._pack(count)
+
+    def begin(
+        self,
+        series: Ints,
+        counts: Ints,
+        bare: Ints,
+        rows: Rows,
+        states: NDArray[np.float64],
+        values: NDArray[np.float64],
+        reaches_back: NDArray[np.bool_],
+    ) -> None:
+        """The newest rows of new series, one series after another. States and values are those of the rows that are not bare."""
+        rooms = counts + np.maximum(16, counts // 4)
+        self.reserve(int(rooms.sum()))
+        base = self.used + np.cumsum(rooms) - rooms
+        self.used += int(rooms.sum())
+        for name, told in (("base", base), ("size", counts), ("room", rooms), ("bare", bare)):
+            self.table[name][series] = told
+        self.table["reaches_back"][series] = reaches_back
+        if not len(rows):
+            return
+        at = spread(base, counts)
+        as_raw(self.rows)[at] = as_raw(rows)
+        whole = spread(base + bare, counts - bare)
+        self.states[whole], self.values[whole] = states, values
+        self.settle(at, np.repeat(series, counts))
+
     def load(
         self, series: int, rows: Rows, states: NDArray[np.float64], values: NDArray[np.float64], *, reaches_back: bool
     ) -> None:
-        """Puts older rows, as stored, before those in memory."""
+        """Puts older rows, as stored, before those in memory, of which none is bare."""
         self.table["reaches_back"][series] = reaches_back
         count = len(rows)
         if not count:
@@ -155,11 +193,19 @@ class Arena:
         """Forgets the oldest rows beyond `keep`, never one that is still open or provisional."""
         at = self.slice(series)
         waits_ms = min(int(self.table["waits_ms"][series]), int(self.rows["ts"][at.stop - 1]))
-        cut = min(at.stop - at.start - keep, int(np.searchsorted(self.rows["ts"][at], waits_ms)))
-        if cut > 0:
+        self._cut(series, min(at.stop - at.start - keep, int(np.searchsorted(self.rows["ts"][at], waits_ms))))
+
+    def forget_bare(self, series: int) -> None:
+        self._cut(series, int(self.table["bare"][series]))
+
+    def _cut(self, series: int, count: int) -> None:
+        """Forgets the oldest rows."""
+        if count > 0:
+            at = self.slice(series)
             for array in self._arrays():
-                array[at.start : at.stop - cut] = array[at.start + cut : at.stop].copy()
-            self.table["size"][series] -= cut
+                array[at.start : at.stop - count] = array[at.start + count : at.stop].copy()
+            self.table["size"][series] -= count
+            self.table["bare"][series] = max(0, int(self.table["bare"][series]) - count)
             self.table["reaches_back"][series] = False
 
     def _arrays(self) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], Ints]:
@@ -215,16 +261,33 @@ class Arena:
         capacity = int((int(rooms.sum()) + wanted) * SPARE) + 1024
         olds = self._arrays()
         self.rows = np.zeros(capacity, BAR)
-        self.states = np.zeros((capacity, n_state(self.chosen)))
-        self.values = np.zeros((capacity, n_values(self.chosen)))
+        self.states = sparse(capacity, n_state(self.chosen))
+        self.values = sparse(capacity, n_values(self.chosen))
         self._mark = np.zeros(capacity, np.int64)
         base = np.cumsum(rooms) - rooms
         for series in range(self.count):
-            at, to = self.slice(series), int(base[series])
-            for array, old in zip(self._arrays(), olds, strict=True):
-                array[to : to + at.stop - at.start] = old[at]
+            at, to, bare = self.slice(series), int(base[series]), int(self.table["bare"][series])
+            # Bare rows have no states and values, and where nothing is written there is no memory.
+            for array, old, skip in zip(
+                map(as_raw, self._arrays()), map(as_raw, olds), (0, bare, bare, 0), strict=True
+            ):
+                array[to + skip : to + at.stop - at.start] = old[at.start + skip : at.stop]
         self.table["base"][: self.count] = base
         self.used = int(rooms.sum())
+
+
+def sparse(rows: int, columns: int) -> NDArray[np.float64]:
+    """Zeros that take memory where they are written: nine rows of ten are bare after a start. Huge pages would take theirs too."""
+    memory = mmap.mmap(-1, rows * columns * np.dtype(float).itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # A hint: a system that has no huge pages does not know it.
+    with suppress(AttributeError, OSError):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory).reshape(rows, columns)
+
+
+def as_raw(array: NDArray[Any]) -> NDArray[Any]:
+    """Rows as so many bytes each: NumPy copies structures field by field, and these at once. Other arrays are left as they are."""
+    return array.view(f"V{array.itemsize}") if array.dtype.names else array
 
 
 def spread(starts: Ints, counts: Ints) -> Ints:

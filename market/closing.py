@@ -42,11 +42,12 @@ def unsettled_children(memory: Memory, series: Ints, rows: Ints) -> list[tuple[I
     """
     arena = memory.arena
     frames, found = arena.table["frame"][series], []
+    told = arena.rows[rows]  # as they are before a read of older children moves them
     for frame in np.unique(frames[IS_REGULAR[frames]]).tolist():
         timeframe = FRAMES[frame][0]
         if timeframe not in CHILD:
             continue
-        of, parents = series[frames == frame], arena.rows[rows[frames == frame]]
+        of, parents = series[frames == frame], told[frames == frame]
         children = memory.siblings(of, CHILD[timeframe])
         memory.reach(children, parents["ts"])
         first, after = arena.find(children, parents["ts"]), arena.find(children, parents["end"])

@@ -1,6 +1,7 @@
 """What the fold remembers: the newest bars of every series, and older ones read back from the database when they are needed."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -17,8 +18,11 @@ from market.frames import PARENTS, annual_bars
 from market.series import SeriesKey
 from market.timeframes import DAY_MS, TIMEFRAMES
 
-# Rows kept in memory a series: enough for every window, and for a correction some hours old without a read.
+# Rows kept in memory a series: enough for every window, and for a correction some hours old.
 KEEP_ROWS = 256
+# So many of the newest rows of a series are read whole at a start, the others bare: what a batch at the newest bar asks for (a
+# month has 31 days, a day 24 hours, and minutes wait a quarter of an hour to be final), and some.
+WHOLE_ROWS = {"1m": 24, "5m": 8, "15m": 8, "30m": 8, "1h": 32, "1d": 40, "1w": 8, "1mo": 8}
 # Rows of the first read back; deeper corrections read on in growing steps.
 READ_ROWS = indicators.LOOKBACK + 100
 
@@ -50,17 +54,36 @@ SYMBOL = np.dtype(
 StoredRows = tuple[Rows, NDArray[np.float64], NDArray[np.float64], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest rows of some series, one series after another, oldest first.
+
+    The first `bare` rows of each are bare (`market.arena` says what they have); states and values are those of the others.
+    """
+
+    keys: list[SeriesKey]
+    counts: Ints  # rows of each series
+    bare: Ints
+    rows: Rows
+    states: NDArray[np.float64]
+    values: NDArray[np.float64]
+    is_all: NDArray[np.bool_]  # whether there are no older ones
+
+
 class Stored(Protocol):
     """What the database still knows of bars that are no longer in memory."""
 
     def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
         """The newest `count` rows before `ts_ms`."""
 
-    def newest(self, keys: list[SeriesKey], count: int) -> Iterable[tuple[SeriesKey, StoredRows]]:
-        """The newest `count` rows of each series."""
+    def rows_before_each(self, keys: list[SeriesKey], ts_ms: list[int], counts: list[int]) -> Iterable[StoredRows]:
+        """The same of many series."""
 
-    def first_session(self, key: SeriesKey) -> int | None:
-        """The session date (days since the epoch) of the oldest row, None where there is none."""
+    def newest(self, keys: list[SeriesKey], count: int, whole: list[int]) -> Iterable[Newest]:
+        """The newest `count` rows of each series; of those that are final, but for the newest `whole`, only what a window reads."""
+
+    def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
+        """The session date (days since the epoch) of the oldest row of each series, None where there is none."""
 
 
 class Memory:
@@ -90,16 +113,22 @@ class Memory:
 
     def get(self, key: SeriesKey) -> int:
         """The number of a series."""
-        known = self.ids.get(key)
-        return self._add(key, self.stored.rows_before(key, NEVER_MS, KEEP_ROWS)) if known is None else known
+        if key not in self.ids:
+            self.meet([key])
+        return self.ids[key]
 
     def meet(self, keys: list[SeriesKey]) -> None:
         """`get` for many series, in few reads."""
-        for key, found in self.stored.newest([key for key in keys if key not in self.ids], KEEP_ROWS):
-            self._add(key, found)
+        keys = [key for key in keys if key not in self.ids]
+        self.meet_symbols(list(dict.fromkeys(key.symbol for key in keys)))
+        self.arena.reserve(len(keys) * (KEEP_ROWS + KEEP_ROWS // 4))
+        for block in self.stored.newest(keys, KEEP_ROWS, [WHOLE_ROWS[key.timeframe] for key in keys]):
+            series = np.array([self._add(key) for key in block.keys], np.int64)
+            self.arena.begin(series, block.counts, block.bare, block.rows, block.states, block.values, block.is_all)
+            self._keep_waiting(series)
 
-    def _add(self, key: SeriesKey, found: StoredRows) -> int:
-        symbol = self.symbol(key.symbol)
+    def _add(self, key: SeriesKey) -> int:
+        symbol = self.symbol_ids[key.symbol]
         instrument = self.instruments[key.symbol]
         frame = FRAME[key.timeframe, key.session]
         series = self.arena.add(
@@ -111,34 +140,41 @@ class Memory:
         )
         self.keys.append(key)
         self.ids[key] = self.symbols["series"][symbol, frame] = series
-        rows, states, values, is_all = found
-        self.arena.load(series, rows, states, values, reaches_back=is_all)
-        # Bars that wait for a clock must be in memory to be closed: a backfill before the first clock leaves thousands.
-        while not self._reaches_back(series) and not self.arena.rows["final"][self.arena.slice(series).start]:
-            self._read_back(series, self._oldest_ms(series), 4 * KEEP_ROWS)
         return series
+
+    def _keep_waiting(self, series: Ints) -> None:
+        """Bars that wait for a clock must be in memory to be closed: a backfill before the first clock leaves thousands."""
+        table = self.arena.table
+        series = series[(table["waits_ms"][series] != NEVER_MS) & ~table["reaches_back"][series]]
+        for number in series[self.arena.find(series, table["waits_ms"][series]) == 0].tolist():
+            while not self._reaches_back(number) and not self.arena.rows["final"][self.arena.slice(number).start]:
+                self._read_back(number, self._oldest_ms(number), 4 * KEEP_ROWS)
 
     def symbol(self, name: str) -> int:
         """The number of a symbol."""
-        known = self.symbol_ids.get(name)
-        if known is not None:
-            return known
-        number = self.symbol_ids[name] = len(self.names)
-        self.names.append(name)
-        if number == len(self.symbols):
-            self.symbols = np.concatenate([self.symbols, np.zeros(number, SYMBOL)])
-        instrument = self.instruments[name]
-        if instrument.calendar not in self.calendars:
-            self.calendars.append(instrument.calendar)
-        first = self.stored.first_session(SeriesKey(name, "1m", "regular"))
-        line = self.symbols[number]
-        line["partition"] = NO_PARTITION
-        line["first_session"] = NEVER_MS if first is None else first
-        line["calendar"] = self.calendars.index(instrument.calendar)
-        line["has_volume"] = instrument.has_volume
-        line["newest_split"] = self.splits.newest(name)
-        line["series"] = NONE
-        return number
+        if name not in self.symbol_ids:
+            self.meet_symbols([name])
+        return self.symbol_ids[name]
+
+    def meet_symbols(self, names: list[str]) -> None:
+        """`symbol` for many, in one read."""
+        names = [name for name in names if name not in self.symbol_ids]
+        minutes = [SeriesKey(name, "1m", "regular") for name in names]
+        for name, first in zip(names, self.stored.first_sessions(minutes) if names else [], strict=True):
+            number = self.symbol_ids[name] = len(self.names)
+            self.names.append(name)
+            if number == len(self.symbols):
+                self.symbols = np.concatenate([self.symbols, np.zeros(number, SYMBOL)])
+            instrument = self.instruments[name]
+            if instrument.calendar not in self.calendars:
+                self.calendars.append(instrument.calendar)
+            line = self.symbols[number]
+            line["partition"] = NO_PARTITION
+            line["first_session"] = NEVER_MS if first is None else first
+            line["calendar"] = self.calendars.index(instrument.calendar)
+            line["has_volume"] = instrument.has_volume
+            line["newest_split"] = self.splits.newest(name)
+            line["series"] = NONE
 
     def learn(self, splits: Iterable[Split]) -> dict[str, list[int]]:
         """Takes in what is told of splits; gives the symbols whose ratios change, with the ex-dates of which they do."""
@@ -152,7 +188,7 @@ class Memory:
         need in memory; None where there is none, or no bar before it."""
         table, key = self.arena.table, self.keys[series]
         if not self._reaches_back(series):
-            first = self.stored.first_session(key)
+            [first] = self.stored.first_sessions([key])
             held = self.arena.rows["session_date"][self.arena.slice(series)]
             if (first is None or first >= day) and (not len(held) or held[0] >= day):
                 return None
@@ -177,17 +213,45 @@ class Memory:
         return found
 
     def reach(self, series: Ints, ts: Ints) -> None:
-        """Reads older rows back until a window's worth of them stands before each `ts`."""
-        is_short = ~self.arena.table["reaches_back"][series]
-        if is_short.any():
-            series, ts = series[is_short], ts[is_short]
-            is_short = self.arena.find(series, ts) < indicators.LOOKBACK
-            series, ts = series[is_short], ts[is_short]
-            # What is enough for the oldest of a series is enough for all of it.
-            order = np.lexsort((ts, series))
-            found, first = np.unique(series[order], return_index=True)
-            for number, at_ms in zip(found.tolist(), ts[order][first].tolist(), strict=True):
-                self._reach(number, np.array([at_ms]))
+        """Reads older rows back until a window's worth of them stands before each `ts`, of which the last one is whole."""
+        table = self.arena.table
+        asks = ~table["reaches_back"][series] | (table["bare"][series] > 0)
+        if not asks.any():
+            return
+        series, ts = series[asks], ts[asks]
+        self.make_whole(series[self.arena.find(series, ts) <= table["bare"][series]])
+        position = self.arena.find(series, ts)
+        is_short = ~table["reaches_back"][series] & (position < indicators.LOOKBACK)
+        series, ts = series[is_short], ts[is_short]
+        # What is enough for the oldest of a series is enough for all of it.
+        order = np.lexsort((ts, series))
+        found, first = np.unique(series[order], return_index=True)
+        for number, at_ms in zip(found.tolist(), ts[order][first].tolist(), strict=True):
+            self._reach(number, np.array([at_ms]))
+
+    def make_whole(self, series: Ints) -> None:
+        """Reads what a start has read of these series' bare rows alone; like a read of older rows, it moves rows."""
+        arena = self.arena
+        series = np.unique(series[arena.table["bare"][series] > 0])
+        if not len(series):
+            return
+        counts = arena.table["bare"][series].tolist()
+        before_ms = arena.rows["ts"][arena.base(series) + arena.table["bare"][series]].tolist()
+        keys = [self.keys[number] for number in series.tolist()]
+        read = self.stored.rows_before_each(keys, before_ms, counts)
+        for number, (rows, states, values, is_all) in zip(series.tolist(), read, strict=True):
+            arena.forget_bare(number)
+            arena.load(number, rows, states, values, reaches_back=is_all)
+
+    def whole_from(self, series: Ints, position: Ints) -> Ints:
+        """Positions of series, none twice, as they are when they and the rows before them are whole."""
+        table = self.arena.table
+        is_bare = (table["bare"][series] > 0) & (position <= table["bare"][series])
+        if is_bare.any():
+            before = table["size"][series]
+            self.make_whole(series[is_bare])
+            position = np.maximum(position + self.arena.table["size"][series] - before, 0)
+        return position
 
     def reach_position(self, series: int, position: int) -> int:
         """The same for a position, that comes back as what it has become."""
@@ -199,6 +263,7 @@ class Memory:
 
     def read_all(self, series: int) -> None:
         """Reads everything that is stored of a series."""
+        self.make_whole(np.array([series]))
         count = 16 * KEEP_ROWS
         while not self._reaches_back(series):
             self._read_back(series, self._oldest_ms(series), count)
@@ -225,5 +290,6 @@ class Memory:
         return int(self.arena.rows["ts"][at.start]) if at.stop > at.start else NEVER_MS
 
     def _read_back(self, series: int, before_ms: int, count: int) -> None:
+        self.make_whole(np.array([series]))
         rows, states, values, is_all = self.stored.rows_before(self.keys[series], before_ms, count)
         self.arena.load(series, rows, states, values, reaches_back=is_all)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from market.arena import Ints
+from market.arena import NEVER_MS, Ints, spread
 from market.bars import same_content
 from market.closing import unsettled_children
 from market.frames import PARENTS
@@ -47,13 +47,15 @@ class Pending:
     def ask_again(self) -> None:
         """After a start: what forms asks for its parents, and open parents are asked for by a child."""
         arena = self.memory.arena
-        for number in range(arena.count):
-            at = arena.slice(number)
-            rows = at.start + np.flatnonzero(~arena.rows["closed"][at])
-            series = np.full(len(rows), number)
-            self.owe(series, arena.rows["ts"][rows])
-            for children, ts in unsettled_children(self.memory, series, rows):
-                self.owe(children, ts)
+        waiting = np.flatnonzero(arena.table["waits_ms"][: arena.count] != NEVER_MS)
+        first = arena.find(waiting, arena.table["waits_ms"][waiting])
+        counts = arena.table["size"][waiting] - first
+        rows, series = spread(arena.base(waiting) + first, counts), np.repeat(waiting, counts)
+        is_open = ~arena.rows["closed"][rows]
+        rows, series = rows[is_open], series[is_open]
+        self.owe(series, arena.rows["ts"][rows])
+        for children, ts in unsettled_children(self.memory, series, rows):
+            self.owe(children, ts)
 
     def roll_up(self, clock_ms: Ints, now_ms: int) -> None:
         """Rolls up whose turn it is, frame by frame. `clock_ms` is the clock of each symbol, `now_ms` the batch's time."""

@@ -119,10 +119,11 @@ def _oldest(series: Ints, position: Ints) -> tuple[Ints, Ints]:
 
 def _known_state_before(memory: Memory, series: Ints, position: Ints) -> Ints:
     """The positions moved back to after a row whose state is known: a bar that still formed was stored without one."""
-    arena, base = memory.arena, memory.arena.base(series)
+    arena = memory.arena
     while True:
+        position = memory.whole_from(series, position)
         unknown = position > 0
-        unknown[unknown] = np.isnan(arena.states[(base + position)[unknown] - 1, 0])
+        unknown[unknown] = np.isnan(arena.states[(arena.base(series) + position)[unknown] - 1, 0])
         if not unknown.any():
             return position
         position = position - unknown

@@ -1,13 +1,15 @@
 """Bars, indicators and instruments read back from PostgreSQL, as the fold keeps them."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
+import psycopg2
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection
 
 from market import indicators
-from market.arena import NEVER_MS
+from market.arena import NEVER_MS, WINDOW, Ints, as_raw, spread
 from market.bars import BAR, Rows
 from market.batches import Instrument
 from market.calendars import sessions_of
@@ -15,7 +17,7 @@ from market.choices import Choices
 from market.chosen import NOTHING, n_state, n_values
 from market.contracts import FIRST_MS
 from market.latest import AROUND, LATEST, Prices
-from market.memory import StoredRows
+from market.memory import Newest, StoredRows
 from market.series import SeriesKey
 from spark_jobs import chosen, copied
 from spark_jobs.columns import BAR_COLUMNS, TOPIC_NAMES
@@ -49,23 +51,33 @@ _STATE = [f"state {name}" for name in indicators.STATE]
 _INDICATOR_TYPES = {"number": "int4", "ts": "timestamptz"} | dict.fromkeys([*indicators.VALUES, *_STATE], "float8")
 
 
+# Beside `ts`: what a window reads, and whether the row is whole in any case.
+_WINDOW_FIELDS = {name: _STORED.get(name, name) for name in (*WINDOW, "final")}
+_WINDOW_TYPES = {"number": "int4", "ts": "timestamptz"} | {
+    name: BAR_COLUMNS[column] for name, column in _WINDOW_FIELDS.items()
+}
+
+
 def _or_nan(column: str) -> str:
     return f"coalesce({column}, 'NaN')"
 
 
+def _bar_fields(fields: dict[str, str]) -> list[str]:
+    return [_or_nan("t.volume") if column == "volume" else f"t.{column}" for column in fields.values()]
+
+
+# Newest first, the last series first: read backwards, it is in order, and no one has to sort it.
 _NEWEST = """
-    SELECT s.number::int4, {fields} FROM unnest(%(symbols)s, %(timeframes)s, %(sessions)s) WITH ORDINALITY AS s
-        (symbol, timeframe, session, number),
-    LATERAL (SELECT * FROM core.{table} t WHERE t.symbol = s.symbol AND t.timeframe = s.timeframe AND t.ts < %(before)s
-             AND {more} ORDER BY t.ts DESC LIMIT %(count)s) AS t
-    ORDER BY s.number, t.ts"""
+    SELECT s.number::int4, {fields}
+    FROM unnest(%(symbols)s, %(timeframes)s, %(sessions)s, %(before)s::timestamptz[], %(counts)s, %(numbers)s) AS s
+        (symbol, timeframe, session, before, count, number),
+    LATERAL (SELECT * FROM core.{table} t WHERE t.symbol = s.symbol AND t.timeframe = s.timeframe AND t.ts < s.before
+             AND {more} ORDER BY t.ts DESC LIMIT s.count) AS t"""
 BARS_BEFORE = _NEWEST.format(
-    table="bars",
-    more="t.session = s.session",
-    fields=", ".join(
-        [_or_nan("t.volume") if column == "volume" else f"t.{column}" for column in _BAR_FIELDS.values()]
-        + list(_LINEAGE.values())
-    ),
+    table="bars", more="t.session = s.session", fields=", ".join([*_bar_fields(_BAR_FIELDS), *_LINEAGE.values()])
+)
+WINDOWS_BEFORE = _NEWEST.format(
+    table="bars", more="t.session = s.session", fields=", ".join(["t.ts", *_bar_fields(_WINDOW_FIELDS)])
 )
 # A state of another length is of another kernel: it is no state.
 INDICATORS_BEFORE = _NEWEST.format(
@@ -80,9 +92,10 @@ INDICATORS_BEFORE = _NEWEST.format(
         ]
     ),
 )
-FIRST_SESSION = """
-    SELECT session_date - date '1970-01-01' FROM core.bars
-    WHERE symbol = %s AND timeframe = %s AND session = %s ORDER BY ts LIMIT 1"""
+FIRST_SESSIONS = """
+    SELECT (SELECT t.session_date - date '1970-01-01' FROM core.bars t
+            WHERE t.symbol = s.symbol AND t.timeframe = s.timeframe AND t.session = s.session ORDER BY t.ts LIMIT 1)
+    FROM unnest(%s, %s, %s) WITH ORDINALITY AS s (symbol, timeframe, session, number) ORDER BY s.number"""
 
 
 class Reader:
@@ -94,61 +107,115 @@ class Reader:
         self.chosen = chosen
 
     def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
-        [(_, found)] = self._read([key], ts_ms, count)
+        [found] = self.rows_before_each([key], [ts_ms], [count])
         return found
 
-    def newest(self, keys: list[SeriesKey], count: int) -> Iterator[tuple[SeriesKey, StoredRows]]:
-        for start in range(0, len(keys), SERIES_AT_ONCE):
-            yield from self._read(keys[start : start + SERIES_AT_ONCE], NEVER_MS, count)
+    def rows_before_each(self, keys: list[SeriesKey], ts_ms: list[int], counts: list[int]) -> Iterator[StoredRows]:
+        for at in _chunks(len(keys)):
+            rows, edges, states, values = self._whole(keys[at], ts_ms[at], [count + 1 for count in counts[at]])
+            for first, last, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts[at], strict=True):
+                kept = slice(max(first, last - count), last)
+                yield rows[kept], states[kept], values[kept], last - first <= count
 
-    def first_session(self, key: SeriesKey) -> int | None:
+    def newest(self, keys: list[SeriesKey], count: int, whole: list[int]) -> Iterator[Newest]:
+        for at in _chunks(len(keys)):
+            yield self._newest(keys[at], count, np.array(whole[at]))
+
+    def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
         with self.connection.cursor() as cursor:
-            cursor.execute(FIRST_SESSION, key)
-            row = cursor.fetchone()
-        return row[0] if row else None
+            cursor.execute(FIRST_SESSIONS, [list(column) for column in zip(*keys, strict=True)])
+            return [day for (day,) in cursor.fetchall()]
 
-    def _read(self, keys: list[SeriesKey], ts_ms: int, count: int) -> Iterator[tuple[SeriesKey, StoredRows]]:
-        symbols, timeframes, sessions = (list(column) for column in zip(*keys, strict=True))
+    def _newest(self, keys: list[SeriesKey], count: int, whole: Ints) -> Newest:
+        never = [NEVER_MS] * len(keys)
+        windows, edges = self._read(WINDOWS_BEFORE, keys, never, [count + 1] * len(keys), _WINDOW_TYPES)
+        counts = np.minimum(np.diff(edges), count)
+        # What waits to be final is whole, with all that comes after it.
+        oldest = edges[1:] - np.minimum(whole, counts)
+        waits = np.flatnonzero(~windows["final"])
+        np.minimum.at(oldest, windows["number"][waits], waits)
+        oldest = np.maximum(oldest, edges[1:] - counts)
+        told, told_edges, states, values = self._whole(keys, never, (edges[1:] - oldest).tolist())
+        kept = spread(edges[1:] - counts, counts)
+        rows = np.zeros(len(kept), BAR)
+        rows["closed"] = True
+        for name in ("ts", *_WINDOW_FIELDS):
+            rows[name] = windows[name][kept]
+        bare = counts - np.diff(told_edges)
+        at = spread(np.cumsum(counts) - counts + bare, counts - bare)
+        if not np.array_equal(rows["ts"][at], told["ts"]):
+            raise psycopg2.OperationalError("bars went away while they were read")
+        as_raw(rows)[at] = as_raw(told)
+        return Newest(keys, counts, bare, rows, states, values, np.diff(edges) <= count)
+
+    def _whole(
+        self, keys: list[SeriesKey], before_ms: list[int], counts: list[int]
+    ) -> tuple[Rows, Ints, NDArray[np.float64], NDArray[np.float64]]:
+        """The newest rows of each series, one series after another, oldest first: where each begins, states and values."""
+        bars, edges = self._read(BARS_BEFORE, keys, before_ms, counts, _BAR_TYPES)
+        # The bars of extended hours stand in the same table as the others and have no indicators: none may be missed.
+        told, _ = self._read(INDICATORS_BEFORE, keys, before_ms, counts, _INDICATOR_TYPES)
+        rows = np.zeros(len(bars), BAR)
+        for name in (*_BAR_FIELDS, *_LINEAGE):
+            rows[name] = bars[name]
+        calendars = np.array([self.instruments[key.symbol].calendar for key in keys])[bars["number"]]
+        for calendar in np.unique(calendars).tolist():
+            mine = calendars == calendar
+            rows["session_open"][mine] = sessions_of(calendar, rows["ts"][mine]).open_ms
+        values = np.full((len(rows), n_values(self.chosen)), np.nan)
+        states = np.full((len(rows), n_state(self.chosen)), np.nan)
+        place = _places(told)
+        index = np.searchsorted(place, _places(bars))
+        has_told = index < len(told)
+        has_told[has_told] = place[index[has_told]] == _places(bars)[has_told]
+        at = index[has_told]
+        for columns, names in ((values, indicators.VALUES), (states, _STATE)):
+            for k, name in enumerate(names):
+                columns[has_told, k] = told[name][at]
+        if self.chosen:
+            each = [slice(*pair) for pair in pairwise(edges.tolist())]
+            with self.connection.cursor() as cursor:
+                chosen.fill(
+                    cursor, self.chosen, keys, [(rows[mine], states[mine], values[mine], True) for mine in each]
+                )
+        return rows, edges, states, values
+
+    def _read(
+        self, query: str, keys: list[SeriesKey], before_ms: list[int], counts: list[int], types: dict[str, str]
+    ) -> tuple[NDArray[np.void], Ints]:
+        """Rows by series (`number`) and then by `ts`, and where those of each series begin."""
+        backwards = slice(None, None, -1)
+        symbols, timeframes, sessions = (list(column)[backwards] for column in zip(*keys, strict=True))
         arguments = {
             "symbols": symbols,
             "timeframes": timeframes,
             "sessions": sessions,
-            "before": "infinity" if ts_ms == NEVER_MS else np.datetime64(ts_ms, "ms").item().isoformat() + "Z",
-            "count": count + 1,
+            "before": [_time(ms) for ms in before_ms[backwards]],
+            "counts": counts[backwards],
+            "numbers": list(range(len(keys)))[backwards],
             "topics": TOPIC_NAMES.tolist(),
         }
         with self.connection.cursor() as cursor:
-            bars = copied.read(cursor, BARS_BEFORE, arguments, _BAR_TYPES)
-            # The bars of extended hours stand in the same table as the others and have no indicators: none may be missed.
-            values = copied.read(cursor, INDICATORS_BEFORE, arguments, _INDICATOR_TYPES)
-        numbers = np.arange(1, len(keys) + 1)
-        of_bars = np.searchsorted(bars["number"], [numbers, numbers + 1])
-        of_values = np.searchsorted(values["number"], [numbers, numbers + 1])
-        found: list[StoredRows] = []
-        for key, (a, b), (c, d) in zip(keys, of_bars.T.tolist(), of_values.T.tolist(), strict=True):
-            is_all = b - a <= count
-            mine = bars[a if is_all else a + 1 : b]
-            found.append(self._rows(key, mine, values[c:d], is_all=is_all))
-        if self.chosen:
-            with self.connection.cursor() as cursor:
-                chosen.fill(cursor, self.chosen, keys, found)
-        yield from zip(keys, found, strict=True)
+            found = copied.read(cursor, query, arguments, types)[backwards]
+        places = _places(found)
+        if (places[1:] <= places[:-1]).any():
+            found = found[np.argsort(places)]  # the order that the plan gives is no promise
+        return found, np.searchsorted(found["number"], np.arange(len(keys) + 1))
 
-    def _rows(self, key: SeriesKey, bars: Rows, told: NDArray[np.void], *, is_all: bool) -> StoredRows:
-        rows = np.zeros(len(bars), BAR)
-        for name in (*_BAR_FIELDS, *_LINEAGE):
-            rows[name] = bars[name]
-        values = np.full((len(rows), n_values(self.chosen)), np.nan)
-        states = np.full((len(rows), n_state(self.chosen)), np.nan)
-        if len(rows):
-            rows["session_open"] = sessions_of(self.instruments[key.symbol].calendar, rows["ts"]).open_ms
-            index = np.searchsorted(told["ts"], rows["ts"])
-            there = index < len(told)
-            there[there] = told["ts"][index[there]] == rows["ts"][there]
-            for columns, names in ((values, indicators.VALUES), (states, _STATE)):
-                for k, name in enumerate(names):
-                    columns[there, k] = told[name][index[there]]
-        return rows, states, values, is_all
+
+def _chunks(count: int) -> Iterator[slice]:
+    for start in range(0, count, SERIES_AT_ONCE):
+        yield slice(start, start + SERIES_AT_ONCE)
+
+
+def _places(found: NDArray[np.void]) -> Ints:
+    """One number for (series, ts), in their order."""
+    places: Ints = (found["number"].astype(np.int64) << 44) + found["ts"]  # 2**43 ms are the years to 2248
+    return places
+
+
+def _time(ms: int) -> str:
+    return "infinity" if ms == NEVER_MS else np.datetime64(ms, "ms").item().isoformat() + "Z"
 
 
 def read_instruments(connection: Connection) -> dict[str, Instrument]:

@@ -8,9 +8,6 @@ import structlog
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from spark_jobs.fetch import warm_up
-from spark_jobs.partials import PACKED_DDL
-
 
 class Session:
     """`spark` is made at once; a context manager, which waits for what it began."""
@@ -51,5 +48,9 @@ def make(app_name: str) -> SparkSession:
 
 def warm(spark: SparkSession) -> None:
     """One scan of nothing: the first batch then finds the planner loaded, the code generated and the Python workers there."""
+    # What scans is imported while the JVM makes the session, not before.
+    from spark_jobs.fetch import warm_up
+    from spark_jobs.partials import PACKED_DDL
+
     cores = spark.sparkContext.defaultParallelism
     spark.range(0, cores, 1, cores).mapInArrow(warm_up, PACKED_DDL).toArrow()

@@ -12,6 +12,7 @@ from psycopg2.extensions import connection as Connection
 
 from market import indicators
 from market.batches import Changes
+from market.memory import Newest
 from market.series import SeriesKey
 from spark_jobs.columns import BAR_COLUMNS, INDICATOR_COLUMNS
 from spark_jobs.reader import Reader
@@ -129,13 +130,13 @@ class DatabaseStore(MemoryStore):
         with self.connection:
             return self.reader.rows_before(key, ts_ms, count)
 
-    def newest(self, keys: list[SeriesKey], count: int):  # type: ignore[no-untyped-def]
+    def newest(self, keys: list[SeriesKey], count: int, whole: list[int]) -> list[Newest]:  # type: ignore[override]
         with self.connection:
-            return list(self.reader.newest(keys, count))
+            return list(self.reader.newest(keys, count, whole))
 
-    def first_session(self, key: SeriesKey) -> int | None:
+    def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
         with self.connection:
-            return self.reader.first_session(key)
+            return self.reader.first_sessions(keys)
 
 
 def a_long_weekend() -> list[Event]:

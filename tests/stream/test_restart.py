@@ -6,6 +6,7 @@ import pytest
 import structlog
 
 from market import memory
+from market.arena import WINDOW
 from market.book import Book
 from market.series import SeriesKey
 from spark_jobs import ledger, rebuild
@@ -84,13 +85,28 @@ def test_series_read_back_together_are_what_was_written(postgres: Database) -> N
     reader, keys = Reader(connection, INSTRUMENTS), list(fold.store.rows)
     assert len(keys) == 8
     with connection:
-        for key, (rows, states, values, is_all) in reader.newest(keys, 40):
-            expected = fold.store.rows_before(key, 1 << 60, 40)
-            assert is_all == expected[3] == (key != SeriesKey(COIN, "1m", "regular"))
-            for name in rows.dtype.names:
-                np.testing.assert_array_equal(rows[name], expected[0][name], err_msg=f"{key} {name}")
-            np.testing.assert_array_equal(states, expected[1])
-            np.testing.assert_array_equal(values, expected[2])
+        read = list(reader.rows_before_each(keys, [memory.NEVER_MS] * 8, [40] * 8))
+        [newest] = reader.newest(keys, 40, [3] * 8)
+    assert newest.keys == keys
+    last, last_whole = np.cumsum(newest.counts).tolist(), np.cumsum(newest.counts - newest.bare).tolist()
+    for k, (key, (rows, states, values, is_all)) in enumerate(zip(keys, read, strict=True)):
+        expected = fold.store.rows_before(key, 1 << 60, 40)
+        assert is_all == newest.is_all[k] == expected[3] == (key != SeriesKey(COIN, "1m", "regular"))
+        for name in rows.dtype.names:
+            np.testing.assert_array_equal(rows[name], expected[0][name], err_msg=f"{key} {name}")
+        np.testing.assert_array_equal(states, expected[1])
+        np.testing.assert_array_equal(values, expected[2])
+        # What was read for a start: the same, but that all final rows before the newest three have only what a window reads.
+        waiting = np.flatnonzero(~rows["final"]).tolist()
+        bare = min([max(0, len(rows) - 3), *waiting])
+        assert (newest.counts[k], newest.bare[k]) == (len(rows), bare)
+        whole, told = slice(last[k] - len(rows) + bare, last[k]), slice(last_whole[k] - len(rows) + bare, last_whole[k])
+        assert newest.rows[whole].tobytes() == rows[bare:].tobytes()
+        assert newest.states[told].tobytes() == states[bare:].tobytes()
+        assert newest.values[told].tobytes() == values[bare:].tobytes()
+        for name in ("ts", *WINDOW, "closed", "final"):
+            np.testing.assert_array_equal(newest.rows[name][last[k] - len(rows) : whole.start], rows[name][:bare])
+    assert newest.bare.max() == 37
     connection.close()
 
 
@@ -118,7 +134,8 @@ def test_an_edit_of_the_kernel_gives_every_stored_row_its_values_again(
     assert recompute()
     assert not recompute(), "the version is written down"
     with connection:
-        for key, (_, states, values, _) in Reader(connection, INSTRUMENTS).newest(list(fold.store.rows), 1000):
+        for key in fold.store.rows:
+            _, states, values, _ = Reader(connection, INSTRUMENTS).rows_before(key, memory.NEVER_MS, 1000)
             expected = fold.store.rows_before(key, 1 << 60, 1000)
             np.testing.assert_array_equal(states, expected[1])
             np.testing.assert_array_equal(values, expected[2])

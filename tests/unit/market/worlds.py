@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market import indicators
-from market.arena import NEVER_MS
+from market.arena import NEVER_MS, WINDOW
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
 from market.batches import Batch, Changes, Instrument, Layer
 from market.book import Book
@@ -20,7 +20,7 @@ from market.choices import Choices
 from market.chosen import NOTHING
 from market.frames import bucket, to_days
 from market.latest import LATEST, Prices
-from market.memory import StoredRows
+from market.memory import Newest, StoredRows
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
 
@@ -28,6 +28,9 @@ from market.timeframes import MINUTE_MS
 FRIDAY, MONDAY, TUESDAY = date(2026, 10, 30), date(2026, 11, 2), date(2026, 11, 3)
 INSTRUMENTS = {"AAPL": Instrument("AAPL", "XNYS", 2, True), "BTC-USD": Instrument("BTC-USD", "24/7", 2, True)}
 PARTITIONS = {"AAPL": 0, "BTC-USD": 1}
+# What stands in a row that a start has not read whole, beside what a window reads: it must not be used.
+BARE = np.full(BAR.itemsize, 0x99, np.uint8).view(BAR)
+BARE["closed"] = BARE["final"] = True
 
 
 @contextmanager
@@ -107,13 +110,25 @@ class MemoryStore:
         values = np.array([values for _, _, values in chosen])
         return rows, states, values, len(older) <= count
 
-    def newest(self, keys: list[SeriesKey], count: int) -> Iterator[tuple[SeriesKey, StoredRows]]:
-        for key in keys:
-            yield key, self.rows_before(key, NEVER_MS, count)
+    def rows_before_each(self, keys: list[SeriesKey], ts_ms: list[int], counts: list[int]) -> Iterator[StoredRows]:
+        return (self.rows_before(*asked) for asked in zip(keys, ts_ms, counts, strict=True))
 
-    def first_session(self, key: SeriesKey) -> int | None:
-        table = self.rows.get(key)
-        return int(table[min(table)][0]["session_date"]) if table else None
+    def newest(self, keys: list[SeriesKey], count: int, whole: list[int]) -> Iterator[Newest]:
+        """A series at a time. As few rows are whole as may be, and bare ones say nothing that can be right."""
+        for key in keys:
+            rows, states, values, is_all = self.rows_before(key, NEVER_MS, count)
+            waits = np.flatnonzero(~rows["final"])
+            bare = min([max(0, len(rows) - 1), *waits.tolist()])
+            window = rows[:bare].copy()
+            rows[:bare] = BARE
+            for name in ("ts", *WINDOW):
+                rows[name][:bare] = window[name]
+            sizes = np.array([len(rows)]), np.array([bare])
+            yield Newest([key], *sizes, rows, states[bare:], values[bare:], np.array([is_all]))
+
+    def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
+        tables = [self.rows.get(key) for key in keys]
+        return [int(table[min(table)][0]["session_date"]) if table else None for table in tables]
 
     def bars(self, key: SeriesKey) -> list[dict[str, Any]]:
         """The rows of a series, oldest first, as plain values."""
