@@ -23,6 +23,10 @@ from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe
 from spark_jobs.scan import EVENTS
 from spark_jobs.splits import splits_in
 
+# Why the calendar refuses a bar that is right by itself.
+OUTSIDE_OF_HOURS = "outside of its session's hours: only minutes are kept there"
+EXTENDED_WITHIN_HOURS = "that its provider calls extended, within its session's hours: only regular bars are kept there"
+
 
 @dataclass(frozen=True, slots=True)
 class OffsetRange:
@@ -74,8 +78,8 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument], source: st
         scanned.batch.clocks[row["partition"]] = max(known, (row["ts"], row["since_ms"]))
     _read_ticks(partials.filter(pc.equal(kinds, "tick")), instruments, scanned.batch)
     bars = partials.filter(pc.equal(kinds, "bar"))
-    refused = _read_bars(bars, instruments, scanned.batch)
-    scanned.rejects += [_outside_of_hours(row, source) for row in bars.filter(pa.array(refused)).to_pylist()]
+    for why, refused in _read_bars(bars, instruments, scanned.batch).items():
+        scanned.rejects += [_misplaced(row, source, why) for row in bars.filter(pa.array(refused)).to_pylist()]
     return scanned
 
 
@@ -146,11 +150,10 @@ def note_partitions(symbols: Codes, rows: Rows, batch: Batch) -> None:
         batch.partitions[symbols.names[code]] = partition
 
 
-def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch) -> NDArray[np.bool_]:
-    """Gives which rows are none: of a frame longer than a minute, and outside of their session's hours."""
-    refused = np.zeros(table.num_rows, bool)
+def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch) -> dict[str, NDArray[np.bool_]]:
+    """Gives which rows are none, by why: outside of a session's hours only minutes are kept, within them only regular bars."""
     if not table.num_rows:
-        return refused
+        return {}
     symbols, frames, dates = coded(table, "symbol"), coded(table, "timeframe"), coded(table, "session_date")
     rows = filled(table)
     rows["volume"] = table["volume"].fill_null(np.nan).to_numpy()
@@ -167,15 +170,17 @@ def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch
                 rows[chosen] = placed
     complete = rows["origin"] == PROVIDER_COMPLETE
     rows["event_ms"] = np.where(complete, rows["end"], np.minimum(rows["end"], rows["received_ms"]))
-    refused = ~is_inside & np.array([name != "1m" for name in frames.names])[frames.of]
-    kept = np.flatnonzero(~refused)
+    is_longer = np.array([name != "1m" for name in frames.names])[frames.of]
+    called_ext = pc.equal(table["session"], "ext").to_numpy().astype(bool)
+    refused = {OUTSIDE_OF_HOURS: ~is_inside & is_longer, EXTENDED_WITHIN_HOURS: is_inside & called_ext}
+    kept = np.flatnonzero(~np.logical_or.reduce(list(refused.values())))
     symbols, frames, rows = symbols.where(kept), frames.where(kept), rows[kept]
     batch.provider = list(by_hours(symbols, frames, table.take(pa.array(kept)), rows, is_inside[kept]))
     note_partitions(symbols, rows, batch)
     return refused
 
 
-def _outside_of_hours(row: dict[str, Any], source: str) -> dict[str, object]:
+def _misplaced(row: dict[str, Any], source: str, why: str) -> dict[str, object]:
     """The dead letter of a bar that only the calendar refuses. Its bytes are `remade` of what was read: `originals.restore` brings
     those that came."""
     names = ("symbol", "timeframe", "open", "high", "low", "close", "volume", "session", "session_date", "is_complete")
@@ -187,7 +192,7 @@ def _outside_of_hours(row: dict[str, Any], source: str) -> dict[str, object]:
     return place | {
         "stage": "stream",
         "reason": Reason.MISALIGNED.value,
-        "detail": f"a bar of {record.timeframe} outside of its session's hours: only minutes are kept there",
+        "detail": f"a bar of {record.timeframe} {why}",
         "payload": payload,
         "content_hash": hashlib.sha256(payload).hexdigest(),
         "remade": True,
@@ -224,8 +229,8 @@ def by_hours(
 ) -> Iterable[Layer]:
     """Rows as layers, each bar under the session that it is kept in.
 
-    A minute is kept once. A session's own hours belong to its regular bars: what a provider calls extended there is no bar (it may
-    be the latest price), and what it calls regular outside of them is an extended one.
+    A minute is kept once. A session's own hours belong to its regular bars: a price that a provider calls extended there is in no
+    bar (it may be the latest price), and what it calls regular outside of them is an extended one.
     """
     is_ext = ~is_inside
     called_ext = pc.equal(table["session"], "ext").to_numpy().astype(bool)

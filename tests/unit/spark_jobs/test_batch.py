@@ -153,8 +153,10 @@ def test_a_minute_is_kept_in_one_session(session: str, offset_ms: int, kept_in: 
     )
     partition, bar = record_of(event)
     assert isinstance(bar, Bar)
-    batch = read([(partition, replace(bar, session=session))]).batch
+    scanned = read([(partition, replace(bar, session=session))])
+    batch = scanned.batch
     assert [key.session for key in by_series(batch.provider)] == ([kept_in] if kept_in else [])
+    assert [row["reason"] for row in scanned.rejects] == ([] if kept_in else ["misaligned"])
     for [rows] in by_series(batch.provider).values():
         assert (rows["end"] - rows["ts"]).tolist() == [MINUTE_MS]
 
@@ -202,6 +204,19 @@ def test_a_longer_bar_outside_of_its_sessions_hours_is_a_dead_letter(timeframe: 
     assert list(by_series(scanned.batch.provider)) == [SeriesKey("AAPL", timeframe, "regular")]
     [letter] = scanned.rejects
     assert (letter["reason"], letter["stage"], letter["first_offset"]) == ("misaligned", "stream", 1)
+    assert decode(letter["payload"]) == wrong[1]
+    assert [part.last for part in scanned.ranges] == [1], "the offset is passed"
+
+
+@pytest.mark.parametrize("timeframe", ["1m", "1h"])
+def test_a_bar_that_is_called_extended_within_its_sessions_hours_is_a_dead_letter(timeframe: str) -> None:
+    wrong = bar_of(timeframe, NEW_YORK_OPEN + HOUR_MS, MONDAY, "ext")
+    scanned = read([bar_of(timeframe, NEW_YORK_OPEN, MONDAY), wrong], HISTORY)
+    [(key, [rows])] = by_series(scanned.batch.provider).items()
+    assert (key, rows["ts"].tolist()) == (SeriesKey("AAPL", timeframe, "regular"), [NEW_YORK_OPEN])
+    [letter] = scanned.rejects
+    assert (letter["reason"], letter["stage"], letter["first_offset"]) == ("misaligned", "stream", 1)
+    assert "calls extended" in str(letter["detail"])
     assert decode(letter["payload"]) == wrong[1]
     assert [part.last for part in scanned.ranges] == [1], "the offset is passed"
 
