@@ -198,6 +198,33 @@ def test_old_corrections_are_worked_off_from_what_is_read_back(monkeypatch: pyte
     assert folds[1].store.reads > folds[0].store.reads
 
 
+def test_a_correction_after_a_restart_finds_the_bars_behind_it_whole() -> None:
+    #   minutes 0 ........ 299     restart     corrected ^60     ^250
+    minutes = history(300)
+    later: list[Event] = []
+    for k, price in ((60, 101.0), (250, 90.0)):
+        known = minutes[k]
+        assert isinstance(known, BarEvent)
+        later.append(BarEvent(COIN, "1m", FRIDAY, known.ts, (price,) * 4 + (9.0,), known.fetched_ms + MINUTE_MS))
+    undisturbed, restarted = Fold(), Fold()
+    for fold in (undisturbed, restarted):
+        fold.step([*minutes, clock(0)])
+    restarted.restart()
+    held = restarted.book.memory
+    table, of = held.arena.table, held.get(MINUTES)
+    assert table["bare"][of] == table["size"][of] - 1, "of a start the older bars have what a window reads"
+    # A tick of the next minute takes what there is; a correction does not.
+    for fold in (undisturbed, restarted):
+        fold.step([tick(1, 95.0)])
+    assert table["bare"][of] > 0
+    for event in later:
+        for fold in (undisturbed, restarted):
+            fold.step([event])
+        assert table["bare"][of] == 0
+    assert difference(undisturbed.store, restarted.store) == ""
+    assert wrong_indicators(restarted.store) == ""
+
+
 def test_a_restart_with_more_forming_bars_than_memory_closes_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backfill before the first clock: nothing of ours can close, and then the driver dies."""
     monkeypatch.setattr(memory, "KEEP_ROWS", 5)
