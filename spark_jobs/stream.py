@@ -22,8 +22,6 @@ def main() -> int:
     except BadChoice as error:
         sys.stderr.write(f"stream: {error}\n")
         return 2
-    # The session is made in hundreds of small calls to the JVM, and after each its thread would wait 5 ms for one that imports.
-    sys.setswitchinterval(0.0005)
     with Session("candlestream stream") as session:
         # Imported while the JVM makes its session: both take seconds, and a start waits for the longer one only.
         from spark_jobs.query import run
