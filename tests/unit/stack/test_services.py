@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from stack.home import Home
 from stack.platform import Platform
@@ -53,6 +54,18 @@ def test_what_a_killed_stream_left_in_its_scratch_space_is_gone_before_the_next_
     stream.prepare()
     assert (left.exists(), of_a_job_that_somebody_typed.exists()) == (False, True)
     stream.prepare()
+
+
+def test_a_scheduler_starts_without_a_database_in_which_to_give_up_the_one_before(
+    processes: dict[str, ProcessSpec],
+) -> None:
+    """Its own start says what is missing; that nothing was given up is said once, and no other process is prepared like that."""
+    with capture_logs() as logged:
+        for name in ("airflow-api", "airflow-scheduler", "airflow-dags"):
+            processes[name].prepare()
+    [line] = logged
+    assert line["event"] == "orphaned tasks wait for Airflow's own check"
+    assert "port 1 failed" in line["detail"]
 
 
 def test_what_waits_for_several_says_the_first_that_is_away() -> None:
