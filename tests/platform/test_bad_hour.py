@@ -110,6 +110,11 @@ def stored(running: Running, first_ms: int, last_ms: int) -> Minutes:
     return {(symbol, minute): tuple(round(value, 6) for value in values) for symbol, minute, *values in rows}
 
 
+def sleep_until(at_ms: float) -> None:
+    """Returns at once where the machine stood still until after it."""
+    time.sleep(max(0.0, at_ms / 1000 - time.time()))
+
+
 def kill_scheduler(running: Running) -> None:
     """kill -9; the supervisor starts it again."""
     supervisor = psutil.Process(running.status()["supervisor"]["pid"])
@@ -125,16 +130,16 @@ def test_a_bad_quarter_of_an_hour_under_airflow_ends_as_the_exchange_traded_it(
     scenario = tmp_path / "scenario.toml"
     scenario.write_text(SCENARIO)
     first_ms = (int(time.time() * 1000) // MINUTE_MS + 1) * MINUTE_MS
-    time.sleep(first_ms / 1000 - time.time())
+    sleep_until(first_ms)
     running.done("faults", "load", str(scenario))
     time.sleep(45)
     kill_scheduler(running)
     time.sleep(30)
     os.kill(running.pid("ingestion"), signal.SIGKILL)
-    time.sleep(first_ms / 1000 + FAULTY_S - 60 - time.time())
-    kill_scheduler(running)
     last_ms = first_ms + FAULTY_S * 1000
-    time.sleep(last_ms / 1000 - time.time())
+    sleep_until(last_ms - 60_000)
+    kill_scheduler(running)
+    sleep_until(last_ms)
     running.done("faults", "off")
 
     truth = tape(symbols, first_ms, last_ms)

@@ -32,6 +32,8 @@ FEED: tuple[tuple[str, dict[str, object]], ...] = (
     ("bad_prices", {}),
     ("bad_prices", {"value": "nan"}),
     ("bad_prices", {"value": "spike"}),
+    # Believed, until the provider's row says otherwise.
+    ("bad_prices", {"value": "spike", "factor": 3.0}),
     ("feed_garbage", {"share": 0.5}),
     ("feed_close", {}),
     ("feed_abort", {}),
