@@ -1,9 +1,11 @@
 """The log as it stands: cluster and topic ids, first and last offsets; and where each partition is to go on."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from typing import TypeVar
 
-from confluent_kafka import TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
@@ -17,8 +19,9 @@ from spark_jobs.scan import HISTORY as HISTORY_CODE
 
 TOPIC_CODES = {EVENTS.name: EVENTS_CODE, HISTORY.name: HISTORY_CODE, DEAD_LETTERS.name: DEAD_LETTERS_CODE}
 TIMEOUT_S = 10.0
-# The request's own time-out comes first and says what happened.
-ANSWER_S = TIMEOUT_S + 5.0
+
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,17 @@ class Log:
 def read_log(kafka: Mapping[str, str], prefix: str) -> Log:
     """Asks the broker. Raises `KafkaException` when it is away or a topic is missing."""
     admin = AdminClient({**kafka, "socket.timeout.ms": 10_000})
-    cluster_id = admin.describe_cluster(request_timeout=TIMEOUT_S).result(ANSWER_S).cluster_id
+    # Not by `describe_cluster`: librdkafka aborts the process when a broker that is fenced says that there is none.
+    cluster_id = admin.list_topics(timeout=TIMEOUT_S).cluster_id
+    if cluster_id is None:
+        raise KafkaException(KafkaError(KafkaError._PARTIAL, "the broker does not know its cluster yet"))
     names = [prefix + name for name in TOPIC_CODES]
-    described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S)
-    topics = {name: future.result(ANSWER_S) for name, future in described.items()}
+    topics = answers(admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S))
     places = [TopicPartition(name, info.id) for name, topic in topics.items() for info in topic.partitions]
     bounds = []
     for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
-        listed = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=TIMEOUT_S)
-        bounds.append({(p.topic, p.partition): future.result(ANSWER_S).offset for p, future in listed.items()})
+        listed = answers(admin.list_offsets(dict.fromkeys(places, spec), request_timeout=TIMEOUT_S))
+        bounds.append({(p.topic, p.partition): found.offset for p, found in listed.items()})
     partitions = [
         PartitionLog(
             TOPIC_CODES[place.topic.removeprefix(prefix)],
@@ -61,6 +66,16 @@ def read_log(kafka: Mapping[str, str], prefix: str) -> Log:
         for place in places
     ]
     return Log(cluster_id, partitions)
+
+
+def answers(requests: Mapping[Key, "Future[Answer]"]) -> dict[Key, Answer]:
+    """What was answered, once no request is under way any more. Raises the first one's `KafkaException`.
+
+    Each request has a time-out of its own, and no other is waited for: where the machine stands still, that one could end first,
+    and librdkafka aborts the process when an answer comes for a client that is being thrown away.
+    """
+    wait(requests.values())
+    return {key: future.result() for key, future in requests.items()}
 
 
 def recover(connection: Connection, log: Log, epoch: int) -> tuple[Positions, list[str]]:

@@ -27,7 +27,7 @@ from stack.postgres import PostgresServer, open_server, server_environment
 from stack.topics import ensure_topics
 
 TEMPLATE_DATABASE = "candlestream_template"
-START_LIMIT_S = 60.0
+START_LIMIT_S = 180.0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from stack.passwords import ADMIN_ROLE, MIGRATOR, secret, write_pgpass
 from stack.ports import HOST, Claims
 from stack.postgres import PostgresServer, open_server, server_environment
 
-START_LIMIT_S = 60.0
+START_LIMIT_S = 180.0
 STOP_LIMIT_S = 20.0
 PORTS = range(20_000, 32_000)
 TEMPLATE = "candlestream_chaos"
