@@ -238,12 +238,25 @@ def with_volume(span: Span, evidence: Evidence) -> Span:
     risen = later.last - earlier.last
     if risen < 0:
         return replace(span, detail=f"the provider has no such minute, and the day volume was set back{halt}")
-    excess = risen - later.own
+    unheard = unheard_of(before, earlier, evidence)
+    if unheard is None:
+        return replace(span, detail=f"the provider has no such minute, nor have we heard all before it{halt}")
+    excess = risen - later.own - unheard
     if excess > VOLUME_TOLERANCE * (later.own + (earlier.own or 0.0)):
         return replace(
             span, reason=PROVIDER_GAP, detail=f"the day volume rose by {excess:.0f} while the provider has no bar"
         )
     return replace(span, detail=f"the day volume was flat{halt}")
+
+
+def unheard_of(minute: int, volume: Volume, evidence: Evidence) -> float | None:
+    """What may have been traded in a minute with a bar behind the last tick that we heard of it; None where nobody knows.
+
+    Where an outage began in the middle of it, the day volume rises by the rest of that minute, and no gap is the reason.
+    """
+    if not holds(evidence.outages, minute):
+        return 0.0
+    return None if volume.own is None else max(0.0, volume.own - (volume.last - max(volume.first, 0)))
 
 
 def closed_from(
