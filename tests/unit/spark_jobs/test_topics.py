@@ -1,6 +1,8 @@
 """How long the broker's answers about the log are waited for."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from spark_jobs import topics
+from stack.home import REPO
+from tests.unit.spark_jobs.fenced_broker import fenced_broker
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +31,25 @@ def test_a_broker_that_says_nothing_is_away(deaf: str, monkeypatch: pytest.Monke
     with pytest.raises(KafkaException) as raised:
         topics.read_log({"bootstrap.servers": deaf, "log_level": "0"}, "test.")
     assert raised.value.args[0].code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT)
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_fenced_is_away_and_does_not_end_the_process() -> None:
+    """In a process of its own: librdkafka's assertions end the one that they fail in."""
+    code = """
+import sys
+from confluent_kafka import KafkaException
+from spark_jobs import topics
+topics.TIMEOUT_S = 5.0
+try:
+    topics.read_log({"bootstrap.servers": sys.argv[1], "log_level": "0"}, "test.")
+except KafkaException as error:
+    print(error.args[0].name())
+"""
+    with fenced_broker() as address:
+        command = [sys.executable, "-c", code, address]
+        ended = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "_PARTIAL"), ended.stderr
 
 
 def test_what_failed_is_told_when_no_other_request_is_under_way() -> None:
