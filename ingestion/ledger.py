@@ -252,11 +252,11 @@ def with_volume(span: Span, evidence: Evidence) -> Span:
 def unheard_of(minute: int, volume: Volume, evidence: Evidence) -> float | None:
     """What may have been traded in a minute with a bar behind the last tick that we heard of it; None where nobody knows.
 
-    Where an outage began in the middle of it, the day volume rises by the rest of that minute, and no gap is the reason.
+    Feeds conflate, and an outage may begin in the middle of it: the day volume rises by the rest later, and no gap is the reason.
     """
-    if not holds(evidence.outages, minute):
-        return 0.0
-    return None if volume.own is None else max(0.0, volume.own - (volume.last - max(volume.first, 0)))
+    if volume.own is not None:
+        return max(0.0, volume.own - (volume.last - max(volume.first, 0)))
+    return None if holds(evidence.outages, minute) else 0.0
 
 
 def closed_from(

@@ -96,21 +96,25 @@ def test_a_stretch_that_the_provider_covered_is_judged_by_the_days_volume(
 
 
 @pytest.mark.parametrize(
-    ("earlier", "later", "reason", "words"),
+    ("earlier", "later", "outages", "reason", "words"),
     [
-        # 50 of the minute's 400 shares were heard; the day volume has the other 350 when we listen again.
-        (Volume(850, 900, 400.0), Volume(1300, 1350, 100.0), "no_trade", "the day volume was flat"),
-        (Volume(850, 900, 400.0), Volume(1900, 1950, 100.0), "provider_gap", "the day volume rose by 600"),
-        (Volume(850, 900, None), Volume(1300, 1350, 100.0), "no_trade", "nor have we heard all before it"),
+        # 50 of the minute's 400 shares were heard; the day volume has the other 350 with the next tick.
+        (Volume(850, 900, 400.0), Volume(1300, 1350, 100.0), (), "no_trade", "the day volume was flat"),
+        (Volume(850, 900, 400.0), Volume(1300, 1350, 100.0), (1, 3), "no_trade", "the day volume was flat"),
+        (Volume(850, 900, 400.0), Volume(1900, 1950, 100.0), (1, 3), "provider_gap", "the day volume rose by 600"),
+        # The provider has no row of the minute before, so that its volume is not known.
+        (Volume(850, 900, None), Volume(1300, 1350, 100.0), (1, 3), "no_trade", "nor have we heard all before it"),
+        (Volume(850, 900, None), Volume(1300, 1350, 100.0), (), "provider_gap", "the day volume rose by 350"),
     ],
 )
-def test_the_rest_of_a_minute_in_which_an_outage_began_is_no_gap_of_the_provider(
-    session: Session, earlier: Volume, later: Volume, reason: str, words: str
+def test_what_was_not_heard_of_the_minute_before_is_no_gap_of_the_provider(
+    session: Session, earlier: Volume, later: Volume, outages: tuple[int, ...], reason: str, words: str
 ) -> None:
-    # outage    |---|
+    # outage    |---|     (or none: the feed told the rest of the minute later)
     line = "■■··■■"
     volumes = {drawn(session, line)[1]: earlier, drawn(session, line)[2]: later}
-    known = evidence(session, line, covered=[part(session, 0, 6)], outages=[part(session, 1, 3)], volumes=volumes)
+    lost = [part(session, *outages)] if outages else []
+    known = evidence(session, line, covered=[part(session, 0, 6)], outages=lost, volumes=volumes)
     [span] = judge(known).spans
     assert (span.reason, words in span.detail) == (reason, True), span.detail
 
