@@ -107,6 +107,7 @@ def test_spot_fx_rests_at_the_weekend() -> None:
     assert calendars.session_of("24/5", ms("2025-11-22T17:00")).session_date == date(2025, 11, 21)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calendar", ["XNYS", "XTKS", "CMES", "24/7", "24/5"])
 def test_the_array_form_agrees_with_the_scalar_form(calendar: str) -> None:
     times = np.arange(ms("2025-11-20T00:00"), ms("2025-12-02T00:00"), 7 * 60_000, dtype=np.int64)
