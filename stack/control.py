@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -122,3 +122,12 @@ def kill_supervisor(home: Home) -> None:
             process.wait(10)
     except (OSError, ValueError, psutil.Error) as error:
         raise StackError(Exit.FAILED, f"the supervisor of {home.path} cannot be ended: {error}") from error
+
+
+def forget_supervisor(home: Home) -> None:
+    """Removes what one that was killed left in the folder; nothing happens where one runs, or where none ever did."""
+    with suppress(FileNotFoundError, BlockingIOError), (home.run / "supervisor.lock").open("r+") as lock:
+        # One that starts meanwhile waits for the lock, and makes its own.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for name in (SOCKET, PID_FILE):
+            (home.run / name).unlink(missing_ok=True)

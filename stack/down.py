@@ -21,6 +21,7 @@ def down(home: Home) -> str:
         # It is gone, or so broken that it must go: what it ran is found without it.
         control.kill_supervisor(home)
         left = leftovers.clear(home)
+        control.forget_supervisor(home)
         return f"ended {left} processes that a killed supervisor left behind" if left else "nothing was running"
     limit = time.monotonic() + LIMIT_S
     while control.is_running(home):

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections import defaultdict
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -92,13 +93,19 @@ def test_killing_each_part_loses_and_doubles_no_minute(running: Running) -> None
     running.done("start", "airflow")
 
 
+def with_children(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def test_up_recovers_after_everything_was_killed_at_once(running: Running) -> None:
     body = running.status()
     pids = [body["supervisor"]["pid"], *(entry["pid"] for entry in body["services"].values())]
-    for pid in pids:
-        for process in (
-            [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)] if psutil.pid_exists(pid) else []
-        ):
+    for process in [one for pid in pids for one in with_children(pid)]:
+        with suppress(psutil.NoSuchProcess):  # it ended with the one before it
             process.kill()
     assert running.run("status").returncode == 3
     running.done("up")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stack import cli, control
-from stack.down import reset
+from stack.down import down, reset
 from stack.errors import Exit
 from stack.home import Home
 
@@ -162,3 +162,13 @@ def test_what_the_system_refuses_on_the_way_is_one_sentence(
     assert (ended, out) == (code, "")
     assert "/some/file" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_down_removes_what_a_killed_supervisor_left_in_the_folder(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    for name in ("supervisor.lock", control.SOCKET, control.PID_FILE):
+        (home.run / name).touch()
+    assert down(home) == "nothing was running"
+    assert [path.name for path in home.run.iterdir()] == ["supervisor.lock"]
+    assert down(home) == "nothing was running"
