@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import Future
 
 import pyarrow.compute as pc
 import structlog
@@ -55,12 +56,22 @@ class Driver(Held):
         self.strangers = Strangers(time.monotonic)
         self._fetch = from_log(settings.kafka, lambda code: settings.topic_prefix + str(TOPIC_NAMES[code]))
         self.planned: Planned | None = None
+        self._has_read: Future[None] = Future()
         self._ended_at = time.monotonic()
         self._records_per_s = 0.0
 
-    def open(self) -> None:
-        super().open()
+    def claim(self) -> None:
+        super().claim()
         self.planned = Planned(self.settings, self.epoch)
+
+    def read(self) -> None:
+        """What `handle` waits for: Spark begins its query and plans the first batch meanwhile."""
+        try:
+            super().read()
+        except BaseException as error:
+            self._has_read.set_exception(error)
+            raise
+        self._has_read.set_result(None)
 
     def close(self) -> None:
         if self.planned is not None:
@@ -69,8 +80,9 @@ class Driver(Held):
 
     def handle(self, frame: DataFrame, batch_id: int) -> None:
         """foreachBatch's function: scan, fold, commit; then a rest if the market is quiet."""
-        steps = self.steps = Steps()
         try:
+            self._has_read.result()
+            steps = self.steps = Steps()
             scanned = self._scan(frame.sparkSession)
             self._commit(scanned)
         except Exception as error:
@@ -94,7 +106,7 @@ class Driver(Held):
 
     def _scan(self, spark: SparkSession) -> Scanned:
         """One pass over the batch's records; a second one where it met symbols that became known meanwhile."""
-        assert self.planned is not None  # noqa: S101  (open() makes it)
+        assert self.planned is not None  # noqa: S101  (claim() makes it)
         while True:
             begin = {place: at.next_offset for place, at in self.positions.items()}
             bounds = Bounds(self._from_ms, time.time_ns() // 1_000_000 + HORIZON_MS, self.settings.max_jump)

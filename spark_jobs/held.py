@@ -19,9 +19,10 @@ from spark_jobs import chosen_history, ledger, rebuild, topics
 from spark_jobs import health as metrics
 from spark_jobs.health import Health
 from spark_jobs.known import Known
-from spark_jobs.reader import Reader, read_instruments, read_latest, read_written_from
+from spark_jobs.reader import read_instruments, read_latest, read_written_from
 from spark_jobs.settings import Settings
 from spark_jobs.splits import read_splits
+from spark_jobs.two_readers import TwoReaders
 from spark_jobs.writer import Writer
 
 AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
@@ -47,8 +48,8 @@ class Held:
         self.positions: ledger.Positions = {}
         self._connection: Connection | None = None
 
-    def open(self) -> None:
-        """Claims the query, finds where every partition goes on, and reads what the fold must know."""
+    def claim(self) -> None:
+        """Claims the query and finds where every partition goes on."""
         self._connection = self._connect()
         self.epoch = ledger.claim_epoch(self._connection, f"{socket.gethostname()}:{os.getpid()}")
         log = topics.read_log(self.settings.kafka, self.settings.topic_prefix)
@@ -57,7 +58,11 @@ class Held:
         for sentence in lost:
             metrics.LOST_RANGES.inc()
             self.log.error("range_lost", detail=sentence)
+
+    def read(self) -> None:
+        """Reads what the fold must know, and brings up to date what an older kernel or another choice has left."""
         self._load()
+        assert self._connection is not None  # noqa: S101  (claim() connects)
         rebuild.store_sessions(self._connection, self.book.instruments.values())
         if rebuild.recompute_if_kernel_changed(self._connection, self.book, self.writer, self.log):
             self._load()
@@ -75,20 +80,22 @@ class Held:
             self._connection.close()
 
     def _connect(self) -> Connection:
-        connection = psycopg2.connect(
-            self.settings.database_url, application_name="candlestream stream", connect_timeout=5
-        )
+        connection = self._bare_connection()
         self.writer = Writer(connection, self.settings.source, self.settings.chosen)
         self.writer.prepare()
         return connection
 
+    def _bare_connection(self) -> Connection:
+        return psycopg2.connect(self.settings.database_url, application_name="candlestream stream", connect_timeout=5)
+
     def _load(self) -> None:
         """A fresh book, as the database has it."""
-        assert self._connection is not None  # noqa: S101  (open() and _reconnect() connect first)
+        assert self._connection is not None  # noqa: S101  (claim() and _reconnect() connect first)
         with self._connection:
             instruments = read_instruments(self._connection)
             chosen = self.settings.chosen
-            self.book = Book(Reader(self._connection, instruments, chosen), instruments, chosen)
+            reader = TwoReaders(self._connection, instruments, chosen, self._bare_connection)
+            self.book = Book(reader, instruments, chosen)
             self.book.know_splits(read_splits(self._connection))
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}

@@ -4,6 +4,8 @@ import json
 import shutil
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from confluent_kafka import KafkaException
@@ -61,10 +63,11 @@ def run(session: Session, settings: Settings) -> int:
     while not stop.is_set():
         driver = Driver(settings, health, stop, log)
         try:
-            driver.open()
-            query = begin(session.spark, settings, driver)
-            wait_s = FIRST_RETRY_S
-            watch(query, driver, health, stop)
+            driver.claim()
+            with begun(session.spark, settings, driver) as query:
+                driver.read()
+                wait_s = FIRST_RETRY_S
+                watch(query, driver, health, stop)
         except Fenced as error:
             log.error("fenced", detail=str(error))
             heartbeat.stop()
@@ -100,8 +103,9 @@ def wait_for_lock(heartbeat: Heartbeat, stop: threading.Event, log: structlog.st
             stop.wait(LAST_RETRY_S / 5)
 
 
-def begin(spark: SparkSession, settings: Settings, driver: Driver) -> StreamingQuery:
-    """The query, from where the ledger stands. Its checkpoint is new at every start: the ledger alone remembers."""
+@contextmanager
+def begun(spark: SparkSession, settings: Settings, driver: Driver) -> Iterator[StreamingQuery]:
+    """The query, from where the ledger stands, until it is left. Its checkpoint is new each time: the ledger alone remembers."""
     checkpoints = settings.home.absolute() / "checkpoints"
     shutil.rmtree(checkpoints, ignore_errors=True)
     checkpoint = checkpoints / str(driver.epoch)
@@ -110,9 +114,13 @@ def begin(spark: SparkSession, settings: Settings, driver: Driver) -> StreamingQ
     history = source(spark, settings, driver.positions, (HISTORY.name, DEAD_LETTERS.name), settings.max_history)
     writer = events.unionByName(history).writeStream.queryName("stream").foreachBatch(driver.handle)
     query = writer.options(checkpointLocation=checkpoint.as_uri(), **UNLOGGED).start()
-    assert driver.planned is not None  # noqa: S101  (open() makes it)
+    assert driver.planned is not None  # noqa: S101  (claim() makes it)
     driver.planned.query.set_result(query)
-    return query
+    try:
+        yield query
+    finally:
+        with jvm_may_be_gone():
+            query.stop()
 
 
 def source(
@@ -138,13 +146,11 @@ def source(
 
 
 def watch(query: StreamingQuery, driver: Driver, health: Health, stop: threading.Event) -> None:
-    """Waits for the query's end; what ended it is raised as what it is, not as Spark's wrapping of it."""
+    """Waits until the query ends or has to; what ended it is raised as what it is, not as Spark's wrapping of it."""
     try:
         while not stop.is_set() and not health.fenced.is_set():
             if query.awaitTermination(0.5):
                 return
-        with jvm_may_be_gone():
-            query.stop()
     except StreamingQueryException:
         if driver.failure is not None:
             raise driver.failure from None

@@ -111,22 +111,23 @@ class Reader:
         return found
 
     def rows_before_each(self, keys: list[SeriesKey], ts_ms: list[int], counts: list[int]) -> Iterator[StoredRows]:
-        for at in _chunks(len(keys)):
+        for at in chunks(len(keys)):
             rows, edges, states, values = self._whole(keys[at], ts_ms[at], [count + 1 for count in counts[at]])
             for first, last, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts[at], strict=True):
                 kept = slice(max(first, last - count), last)
                 yield rows[kept], states[kept], values[kept], last - first <= count
 
     def newest(self, keys: list[SeriesKey], count: int, whole: list[int]) -> Iterator[Newest]:
-        for at in _chunks(len(keys)):
-            yield self._newest(keys[at], count, np.array(whole[at]))
+        for at in chunks(len(keys)):
+            yield self.newest_of(keys[at], count, np.array(whole[at]))
 
     def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
         with self.connection.cursor() as cursor:
             cursor.execute(FIRST_SESSIONS, [list(column) for column in zip(*keys, strict=True)])
             return [day for (day,) in cursor.fetchall()]
 
-    def _newest(self, keys: list[SeriesKey], count: int, whole: Ints) -> Newest:
+    def newest_of(self, keys: list[SeriesKey], count: int, whole: Ints) -> Newest:
+        """`newest` of so few series that they are read at once."""
         never = [NEVER_MS] * len(keys)
         windows, edges = self._read(WINDOWS_BEFORE, keys, never, [count + 1] * len(keys), _WINDOW_TYPES)
         counts = np.minimum(np.diff(edges), count)
@@ -203,7 +204,7 @@ class Reader:
         return found, np.searchsorted(found["number"], np.arange(len(keys) + 1))
 
 
-def _chunks(count: int) -> Iterator[slice]:
+def chunks(count: int) -> Iterator[slice]:
     for start in range(0, count, SERIES_AT_ONCE):
         yield slice(start, start + SERIES_AT_ONCE)
 

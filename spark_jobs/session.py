@@ -1,5 +1,6 @@
 """Spark's session, made and warmed in a thread of its own while the driver imports, connects and reads what it must know."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ class Session:
     """`spark` is made at once; a context manager, which waits for what it began."""
 
     def __init__(self, app_name: str) -> None:
+        import_without_pandas()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="session")
         self._made: Future[SparkSession] = self._threads.submit(make, app_name)
         self._threads.submit(lambda: warm(self._made.result()))
@@ -39,6 +41,17 @@ def jvm_may_be_gone() -> Iterator[None]:
         yield
     except (Py4JError, ConnectionError):
         structlog.get_logger().info("jvm_ended_first")
+
+
+def import_without_pandas() -> None:
+    """For each argument of a call to the JVM pyspark asks its test utilities whether NumPy is there. They look for pandas, too, by
+    importing it: a second in which the JVM waits for its session. No other thread may run, for one could need pandas now."""
+    if "pandas" not in sys.modules:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
+        try:
+            importlib.import_module("pyspark.testing.utils")
+        finally:
+            del sys.modules["pandas"]
 
 
 def make(app_name: str) -> SparkSession:

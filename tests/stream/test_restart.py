@@ -4,13 +4,18 @@ import numpy as np
 import psycopg2
 import pytest
 import structlog
+from psycopg2.extensions import connection as Connection
 
 from market import memory
 from market.arena import WINDOW
 from market.book import Book
+from market.chosen import NOTHING
 from market.series import SeriesKey
+from market.timeframes import TIMEFRAMES
 from spark_jobs import ledger, rebuild
+from spark_jobs.held import AWAY
 from spark_jobs.reader import Reader
+from spark_jobs.two_readers import TwoReaders
 from spark_jobs.writer import Writer
 from tests.embedded import Database
 from tests.unit.market.worlds import (
@@ -107,6 +112,46 @@ def test_series_read_back_together_are_what_was_written(postgres: Database) -> N
         for name in ("ts", *WINDOW, "closed", "final"):
             np.testing.assert_array_equal(newest.rows[name][last[k] - len(rows) : whole.start], rows[name][:bare])
     assert newest.bare.max() == 37
+    connection.close()
+
+
+def test_two_connections_read_the_same_as_one_in_the_same_order(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spark_jobs.reader.SERIES_AT_ONCE", 1)
+    connection = psycopg2.connect(postgres.writer)
+    writer, fold = Writer(connection, "simulator"), Fold()
+    writer.prepare()
+    changes = fold.step([*minutes(0, 90), ClockEvent(open_ms(COIN, FRIDAY) + 90 * MINUTE_MS, 1)])
+    with connection, connection.cursor() as cursor:
+        writer.write_series(cursor, changes.series)
+    keys = list(fold.store.rows)
+    made: list[Connection] = []
+
+    def connect() -> Connection:
+        made.append(psycopg2.connect(postgres.writer))
+        return made[-1]
+
+    with connection:
+        one = list(Reader(connection, INSTRUMENTS).newest(keys, 40, [3] * 8))
+        two = list(TwoReaders(connection, INSTRUMENTS, NOTHING, connect).newest(keys, 40, [3] * 8))
+    assert [block.keys for block in two] == [[key] for key in keys]
+    for told, expected in zip(two, one, strict=True):
+        for name in ("counts", "bare", "rows", "states", "values", "is_all"):
+            assert getattr(told, name).tobytes() == getattr(expected, name).tobytes()
+    assert [second.closed for second in made] == [1]
+    connection.close()
+
+
+def test_a_second_connection_that_breaks_is_a_database_that_is_away(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spark_jobs.reader.SERIES_AT_ONCE", 1)
+    connection, broken = psycopg2.connect(postgres.writer), psycopg2.connect(postgres.writer)
+    broken.close()
+    keys = [SeriesKey(COIN, timeframe, "regular") for timeframe in TIMEFRAMES]
+    with connection, pytest.raises(AWAY):
+        list(TwoReaders(connection, INSTRUMENTS, NOTHING, lambda: broken).newest(keys, 40, [3] * len(keys)))
     connection.close()
 
 
