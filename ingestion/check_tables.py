@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ingestion.checks import (
+    FEW_TICKS,
     POLL_TOLERANCE,
     POLL_UNITS,
     TICK_RANGE,
@@ -28,7 +29,9 @@ WITH m AS (
     WHERE symbol = %(symbol)s AND timeframe = '1m' AND session = 'regular' AND ts >= %(start)s AND ts < %(end)s AND is_closed),
 r AS (
     SELECT o.ts, o.by_provider, m.close, m.high - m.low AS span,
-           greatest(abs(o.open - m.open), abs(o.high - m.high), abs(o.low - m.low), abs(o.close - m.close)) AS off
+           CASE WHEN by_provider OR o.ticks >= {FEW_TICKS}
+                THEN greatest(abs(o.open - m.open), abs(o.high - m.high), abs(o.low - m.low), abs(o.close - m.close))
+                ELSE greatest(o.high - m.high, m.low - o.low) END AS off
     FROM (
         SELECT *, event_time >= ts + interval '1 minute' AS by_provider,
                row_number() OVER (PARTITION BY ts, event_time >= ts + interval '1 minute' ORDER BY revision DESC) AS back

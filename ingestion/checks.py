@@ -19,6 +19,8 @@ TICKS, POLLS, DAY, SPLIT = "ticks", "polls", "day", "split"
 # Of the price, unless two of its last decimals or half of the minute's own range are more: feeds conflate ticks, so that a bar of
 # ticks may miss the first, the last and the outermost of a minute.
 TICK_TOLERANCE, TICK_UNITS, TICK_RANGE = 0.001, 2.0, 0.5
+# A minute of fewer ticks may have missed any of its prices: it contradicts the provider only by one that lies outside.
+FEW_TICKS = 10
 # A settled minute should stay as it is; the same request seconds later may differ by a rounding.
 POLL_TOLERANCE, POLL_UNITS = 0.0005, 1.0
 # Daily rows have the auctions' official prices, which lie outside of the last minute's trades.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.arena import Ints, lower_bound
-from market.bars import Rows
+from market.bars import PROVIDER_COMPLETE, Rows
 
 # A provider's minute replaces the newest tick only when the ticks have been silent for this long.
 QUIET_MS = 60_000
@@ -80,7 +80,8 @@ def from_bars(
     """The rows after a provider's bars, of which `newest` is each symbol's last: a closed market still has a last price.
 
     `days` are around the newest bars, `days_of_known` around what is known. Where ticks are newer, their price stays; what is told
-    around it follows the bars, which may come long after the last tick.
+    around it follows the bars, which may come long after the last tick. A tick outside of the range that its minute has in the
+    provider's complete row was none: after the bell nothing newer would come to take its place.
     """
     new = np.zeros(len(known), LATEST)
     new["price"] = newest["close"]
@@ -94,7 +95,10 @@ def from_bars(
     stays["day_low"] = np.fmin(known["day_low"], days_of_known["day_low"])
     stays["day_volume"] = np.fmax(known["day_volume"], days_of_known["day_volume"])
     is_quiet = (known["event_ms"] == 0) | (newest["event_ms"] - known["event_ms"] > QUIET_MS)
-    return np.where(is_quiet, new, stays)
+    of_its_minute = (newest["ts"] <= known["event_ms"]) & (known["event_ms"] < newest["end"]) & ~known["is_ext"]
+    is_outside = (known["price"] < newest["low"]) | (known["price"] > newest["high"])
+    is_refuted = (newest["origin"] == PROVIDER_COMPLETE) & of_its_minute & is_outside
+    return np.where(is_quiet | is_refuted, new, stays)
 
 
 def moved(known: NDArray[np.void], new: NDArray[np.void]) -> NDArray[np.bool_]:

@@ -118,6 +118,17 @@ def test_where_the_sources_agree_nobody_is_in_quarantine(world: World) -> None:
     assert world.run("SELECT day_agrees FROM v1.session_ledger WHERE session_date = %s", YESTERDAY) == [(True,)]
 
 
+@pytest.mark.parametrize(("ticks", "expected"), [(9, []), (10, [("ticks", True)])])
+def test_a_few_ticks_inside_of_the_providers_range_contradict_nobody(
+    world: World, ticks: int, expected: list[tuple[str, bool]]
+) -> None:
+    world.revise("ticks", 0.0, 144)
+    world.run("UPDATE core.bar_revisions SET ticks = %s", ticks)
+    world.run("UPDATE core.bars SET low = 90")
+    world.look()
+    assert world.quarantine() == expected
+
+
 @pytest.mark.parametrize(("check", "off"), [("ticks", 1.0), ("polls", 0.06)])
 def test_a_symbol_whose_minutes_disagree_is_in_quarantine_until_they_agree(
     world: World, check: str, off: float

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from market.bars import Rows, empty_rows, join
+from market.bars import OURS, PROVIDER_COMPLETE, Rows, empty_rows, join
 from market.batches import Batch
 from market.latest import LATEST, QUIET_MS, around, from_bars, from_ticks
 from market.series import SeriesKey
@@ -144,6 +144,27 @@ def test_a_providers_minute_is_the_latest_price_when_ticks_were_silent_for_a_min
     known = latest_from_tick(None, quote(), NO_DAYS)
     found = latest_from_bar(known, minute(T0 + later_ms, 20.0), NO_DAYS)
     assert found.price == price
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "origin", "price"),
+    [
+        (9.0, 10.0, PROVIDER_COMPLETE, 10.0),
+        (9.0, 9.9, PROVIDER_COMPLETE, 9.5),
+        (10.1, 11.0, PROVIDER_COMPLETE, 9.5),
+        (9.0, 9.9, OURS, 10.0),
+    ],
+)
+def test_a_tick_outside_of_what_the_provider_says_of_its_minute_is_no_latest_price(
+    low: float, high: float, origin: int, price: float
+) -> None:
+    known = latest_from_tick(None, quote(), NO_DAYS)
+    newest = minute(T0 + 30_000, 9.5)
+    newest["ts"], newest["end"] = T0 - 30_000, T0 + 30_000
+    newest["low"], newest["high"], newest["origin"] = low, high, origin
+    found = latest_from_bar(known, newest, day(TODAY, 9.8, 8.5, 9.5, 70.0))
+    assert found.price == price
+    assert (found.day_high == 9.8) == (price == 9.5), "nor is it the day's highest"
 
 
 def test_a_symbol_with_days_alone_has_the_last_days_close() -> None:
