@@ -63,7 +63,7 @@ class BarChanges:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, rows: slice | NDArray[np.int64]) -> "BarChanges":
+    def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "BarChanges":
         """Some of the rows, without what they replace."""
         none = np.zeros(0, np.int64)
         return BarChanges(

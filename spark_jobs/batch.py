@@ -271,4 +271,5 @@ def by_calendar(symbols: Codes, instruments: dict[str, Instrument]) -> Iterator[
 
 
 def numbers(table: pa.Table, name: str) -> NDArray[np.int64]:
-    return table[name].to_numpy().astype(np.int64)
+    values: NDArray[np.int64] = table[name].to_numpy().astype(np.int64)
+    return values

@@ -130,7 +130,7 @@ def fill(
     }
     found = copied.read(cursor, STORED, arguments, _STORED_TYPES)
     found = found[np.argsort(found["number"], kind="stable")]
-    ends = np.searchsorted(found["number"], [wanted, np.array(wanted) + 1])
+    ends = np.searchsorted(found["number"], np.add.outer([0, 1], wanted))
     for k, first, last in zip(wanted, *ends.tolist(), strict=True):
         told = found[first:last]
         rows = np.minimum(np.searchsorted(bars[k], told["ts"]), len(bars[k]) - 1)

@@ -121,7 +121,7 @@ def valid_ticks(
         given = ~np.isnan(values) | pc.is_valid(table[name]).to_numpy().astype(bool)
         good &= ~given | (np.isfinite(values) & (values > 0) & (values < MAX_PRICE))
         good &= ~given | ((price <= values * bounds.max_jump) & (values <= price * bounds.max_jump))
-    columns = {
+    columns: dict[str, NDArray[np.generic]] = {
         "code": codes[good].astype(np.int64),
         "is_ext": equals(session, "ext")[good].astype(np.int64),
         "event_ms": integers(table["event_ms"])[0][good],
@@ -160,8 +160,10 @@ def integers(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.boo
 
 
 def floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    return column.fill_null(np.nan).to_numpy()
+    values: NDArray[np.float64] = column.fill_null(np.nan).to_numpy()
+    return values
 
 
 def equals(column: pa.ChunkedArray, value: object) -> NDArray[np.bool_]:
-    return pc.equal(column, value).fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
+    is_equal: NDArray[np.bool_] = pc.equal(column, value).fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
+    return is_equal

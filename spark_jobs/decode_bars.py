@@ -76,4 +76,5 @@ def day_of(text: str) -> int:
 
 
 def is_in(column: pa.ChunkedArray, choices: tuple[str, ...]) -> NDArray[np.bool_]:
-    return pc.is_in(column, pa.array(choices)).to_numpy(zero_copy_only=False).astype(bool)
+    found: NDArray[np.bool_] = pc.is_in(column, pa.array(choices)).to_numpy(zero_copy_only=False).astype(bool)
+    return found

@@ -131,6 +131,7 @@ def check_epoch(cursor: Cursor, epoch: int) -> None:
 def began_at(cursor: Cursor) -> datetime:
     """When the transaction began: the `updated_at` of the rows that it writes."""
     cursor.execute("SELECT now()")
+    at: datetime
     [(at,)] = cursor.fetchall()
     return at
 

@@ -18,4 +18,5 @@ def configure(service: str, level: str) -> structlog.stdlib.BoundLogger:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    return structlog.get_logger(service=service)
+    log: structlog.stdlib.BoundLogger = structlog.get_logger(service=service)
+    return log

@@ -8,6 +8,10 @@ from market.timeframes import MINUTE_MS
 
 Columns = dict[str, NDArray[np.generic]]
 
+GIVEN = (
+    "code", "is_ext", "event_ms", "fetched_ms", "day_volume", "offset",
+    "price", "day_high", "day_low", "previous_close",
+)  # fmt: skip
 WHOLE = (
     "code", "is_ext", "ts", "records", "first_offset", "last_offset", "first_ms", "first_volume", "last_ms", "last_volume",
     "day_volume", "received_ms",
@@ -25,13 +29,7 @@ def fold(ticks: Columns) -> Columns:
     whole = np.empty((len(WHOLE), count), np.int64)
     prices = np.empty((len(PRICES), count), np.float64)
     slots = np.full(1 << max(3, (2 * count).bit_length()), -1, np.int32)
-    bars = _fold(
-        *(ticks[name] for name in ("code", "is_ext", "event_ms", "fetched_ms", "day_volume", "offset")),
-        *(ticks[name] for name in ("price", "day_high", "day_low", "previous_close")),
-        slots,
-        whole,
-        prices,
-    )
+    bars = _fold(*(*(ticks[name] for name in GIVEN), slots, whole, prices))
     return dict(zip(WHOLE, whole[:, :bars], strict=True)) | dict(zip(PRICES, prices[:, :bars], strict=True))
 
 

@@ -94,7 +94,8 @@ def runs(offsets: Iterable[int]) -> Iterator[list[int]]:
 
 def read_run(consumer: Consumer, run: list[int], ends_s: float) -> dict[int, bytes]:
     """The values at these offsets, as far as the log has them."""
-    wanted, found = set(run), {}
+    wanted = set(run)
+    found: dict[int, bytes] = {}
     while True:
         for message in consumer.consume(AT_ONCE, timeout=0.5):
             error = message.error()
@@ -107,7 +108,7 @@ def read_run(consumer: Consumer, run: list[int], ends_s: float) -> dict[int, byt
             offset = message.offset()
             if offset in wanted:
                 found[offset] = message.value() or b""
-            if offset >= run[-1]:
+            if offset is not None and offset >= run[-1]:
                 return found
         if time.monotonic() > ends_s:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no answer about offsets {run[0]} to {run[-1]}"))

@@ -58,7 +58,7 @@ class Planned:
 
 def planned_ends(query: StreamingQuery) -> Ends:
     """As Spark has them for the batch that it runs: its source writes them as JSON, as into a checkpoint."""
-    offsets = query._jsq.streamingQuery().availableOffsets()  # type: ignore[attr-defined]
+    offsets = query._jsq.streamingQuery().availableOffsets()
     return read_ends(offsets.values().mkString("\n"))
 
 

@@ -149,7 +149,7 @@ def watch(query: StreamingQuery, driver: Driver, health: Health, stop: threading
     """Waits until the query ends or has to; what ended it is raised as what it is, not as Spark's wrapping of it."""
     try:
         while not stop.is_set() and not health.fenced.is_set():
-            if query.awaitTermination(0.5):
+            if query.awaitTermination(0.5):  # type: ignore[arg-type]  # Spark takes parts of a second, too
                 return
     except StreamingQueryException:
         if driver.failure is not None:

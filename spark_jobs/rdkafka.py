@@ -178,7 +178,7 @@ def _words(typing, address):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return types.CPointer(types.int64)(types.uint64), generate
+    return types.CPointer(types.int64)(types.uint64), generate  # type: ignore[no-untyped-call]
 
 
 @intrinsic
@@ -208,7 +208,7 @@ def _call(typing, function, argument):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _word(message, number):  # type: ignore[no-untyped-def]
-    return _words(message)[number]
+    return _words(message)[number]  # type: ignore[call-arg]  # numba adds the typing context
 
 
 @njit(cache=True, nogil=True)
@@ -245,9 +245,9 @@ def _take(messages, count, ends, data, destroy):  # type: ignore[no-untyped-def]
         if _error(message) == 0:
             length = _word(message, LENGTH)
             if length:
-                _copy(np.uint64(data.ctypes.data + ends[record]), np.uint64(_word(message, PAYLOAD)), length)
+                _copy(np.uint64(data.ctypes.data + ends[record]), np.uint64(_word(message, PAYLOAD)), length)  # type: ignore[call-arg]  # numba adds the typing context
             record += 1
-        _call(np.uint64(destroy), message)
+        _call(np.uint64(destroy), message)  # type: ignore[call-arg]  # numba adds the typing context
 
 
 def load() -> None:

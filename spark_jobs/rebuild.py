@@ -65,7 +65,11 @@ def stored_series(book: Book, connection: Connection) -> list[SeriesKey]:
                        ORDER BY b.symbol, b.timeframe LIMIT 1) n
                ) SELECT symbol, timeframe FROM s"""
         )
-        return [SeriesKey(*row, "regular") for row in cursor.fetchall() if row[0] in book.instruments]
+        return [
+            SeriesKey(symbol, timeframe, "regular")
+            for symbol, timeframe in cursor.fetchall()
+            if symbol in book.instruments
+        ]
 
 
 def store_sessions(connection: Connection, instruments: Iterable[Instrument]) -> None:

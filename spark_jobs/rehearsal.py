@@ -16,7 +16,7 @@ from pyspark.sql.streaming import StreamingQuery
 from spark_jobs.query import UNLOGGED
 from spark_jobs.session import Session
 
-LIMIT_S = 120.0
+LIMIT_S = 120
 # A port that nobody serves, and how long Kafka's client tries it.
 NOBODY = {
     "kafka.bootstrap.servers": "127.0.0.1:9",

@@ -88,11 +88,11 @@ class Scan:
             rest[chosen] = False
         mask, bars = split(values, BAR)
         if bars is not None:
-            good, columns = valid_bars(bars, self.source, self.known.code_of, self.bounds)
+            good, kept = valid_bars(bars, self.source, self.known.code_of, self.bounds)
             chosen = np.flatnonzero(mask)[good]
-            place = {"topic": piece.topic, "partition": piece.partition, "records": 1}
+            place: dict[str, object] = {"topic": piece.topic, "partition": piece.partition, "records": 1}
             place |= {"first_offset": offsets[chosen], "last_offset": offsets[chosen]}
-            yield table(columns | place, len(chosen))
+            yield table(kept | place, len(chosen))
             rest[chosen] = False
         if rest.any():
             rows = [self._one(piece, values[i].as_py(), int(offsets[i])) for i in np.flatnonzero(rest).tolist()]

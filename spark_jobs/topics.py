@@ -11,13 +11,11 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
-from spark_jobs import ledger
+from spark_jobs import ledger, scan
 from spark_jobs.ledger import Position, Positions
-from spark_jobs.scan import DEAD_LETTERS as DEAD_LETTERS_CODE
-from spark_jobs.scan import EVENTS as EVENTS_CODE
-from spark_jobs.scan import HISTORY as HISTORY_CODE
 
-TOPIC_CODES = {EVENTS.name: EVENTS_CODE, HISTORY.name: HISTORY_CODE, DEAD_LETTERS.name: DEAD_LETTERS_CODE}
+EVENTS_CODE = scan.EVENTS
+TOPIC_CODES = {EVENTS.name: EVENTS_CODE, HISTORY.name: scan.HISTORY, DEAD_LETTERS.name: scan.DEAD_LETTERS}
 TIMEOUT_S = 10.0
 
 Key = TypeVar("Key")

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg2
 
@@ -72,11 +73,12 @@ def feed_state(platform: Platform) -> str:
     return f"ingestion says {row[0]} {row[1]}".rstrip() if row else "ingestion has not reported"
 
 
-def one(platform: Platform, query: str, values: tuple[object, ...]) -> tuple | None:  # type: ignore[type-arg]
+def one(platform: Platform, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
     connection = psycopg2.connect(**platform.reader_dsn, connect_timeout=3)
     try:
         with connection.cursor() as cursor:
             cursor.execute(query, values)
-            return cursor.fetchone()
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
     finally:
         connection.close()

@@ -77,7 +77,7 @@ def bundled_java() -> Path | None:
 def ask(program: Path, *options: str) -> tuple[int, Path] | None:
     """The feature version (17, 21, ...) and JAVA_HOME that it says of itself; None where it does not run."""
     try:
-        command = [program, *options, "-XshowSettings:properties", "-version"]
+        command = [str(program), *options, "-XshowSettings:properties", "-version"]
         done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -71,7 +71,7 @@ def is_ours(process: psutil.Process, session: int, led_since: float, home: Home)
     While the session's leader lives, its time of birth decides. Once it is dead, only what works in our folders is ours.
     """
     if psutil.pid_exists(session):
-        return abs(psutil.Process(session).create_time() - led_since) < 1
+        return bool(abs(psutil.Process(session).create_time() - led_since) < 1)
     if process.create_time() < led_since - 1:
         return False
     place = Path(process.cwd())

@@ -22,7 +22,11 @@ def unreachable() -> str | None:
     )
     try:
         requests.get(
-            PROBE_URL, timeout=PROBE_LIMIT_S, impersonate="chrome", verify=bundle or True, allow_redirects=False
+            PROBE_URL,
+            timeout=PROBE_LIMIT_S,
+            impersonate="chrome",
+            verify=bundle or True,  # type: ignore[arg-type]  # its types leave out the path of a bundle
+            allow_redirects=False,
         )
     except RequestException as error:
         return short(str(error))

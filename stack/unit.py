@@ -31,7 +31,7 @@ PROBE_RUNNING_S = 5.0
 
 def backoff_s(failures: int) -> float:
     """How long to wait before the next start: half a second, doubled by each failure in a row."""
-    return min(FIRST_BACKOFF_S * 2 ** max(0, failures - 1), LONGEST_BACKOFF_S)
+    return min(FIRST_BACKOFF_S * 2.0 ** max(0, failures - 1), LONGEST_BACKOFF_S)
 
 
 def ending(code: int) -> str:
@@ -249,7 +249,7 @@ def give_way(pid: int, niceness: int) -> None:
 def created_s(pid: int) -> float:
     """When a process was born, in seconds since the epoch; 0 when it is gone already."""
     try:
-        return psutil.Process(pid).create_time()
+        return float(psutil.Process(pid).create_time())
     except psutil.Error:
         return 0.0
 

@@ -11,6 +11,7 @@ from stack.chaos.feed import Feed, Sent
 
 FLUSH_LIMIT_S = 60.0
 BURST = 50  # records between two rests
+BY_KEY = -1  # librdkafka's word for a partition that the partitioner finds
 
 Place = tuple[str, int]  # topic without prefix, partition
 
@@ -76,10 +77,10 @@ class Source:
 
     def _send(self, sent: Sent) -> None:
         name = sent.topic.full_name(self.prefix)
-        for place in [{"partition": p} for p in range(EVENTS.partitions)] if sent.is_clock else [{}]:
+        for partition in range(EVENTS.partitions) if sent.is_clock else (BY_KEY,):
             while True:
                 try:
-                    self._producer.produce(name, sent.value, sent.key.encode(), on_delivery=self._delivered, **place)
+                    self._producer.produce(name, sent.value, sent.key.encode(), partition, on_delivery=self._delivered)
                     break
                 except BufferError:
                     self._producer.poll(0.1)
@@ -87,9 +88,9 @@ class Source:
             self.records += 1
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if error or partition is None or offset is None:
             self.failed.append(str(error))
             return
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
         name = next(known.name for known in TOPICS if known.full_name(self.prefix) == topic)
         self.ends[name, partition] = max(self.ends.get((name, partition), 0), offset + 1)
