@@ -1,4 +1,4 @@
-"""Verbs about one service: start, stop, restart, logs."""
+"""Orders about services, given to the supervisor and waited for; and what the services have to say."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Verbs whose work is ingestion's: the tracked list. Each is a command line of `python -m ingestion`."""
+"""Verbs whose work is ingestion's: symbols, dead-letters, ingest, gaps. Each is a command line of `python -m ingestion`."""
 
 import os
 import subprocess
@@ -10,16 +10,20 @@ from typing import Annotated
 import typer
 
 from stack.home import REPO, open_home
-from stack.options import HomeOption
 from stack.platform import PYTHON, open_platform
+from stack.verbs.options import HomeOption
 
 # Ingestion's own exit codes would mean something else here; they are moved behind those of the platform.
 CODES_FROM = 30
 
 symbols = typer.Typer(no_args_is_help=True, help="The tracked list: what is followed live, polled and backfilled.")
-
 letters = typer.Typer(no_args_is_help=True, help="Refused records: look at them, mend them, send them again.")
 files = typer.Typer(no_args_is_help=True, help="Bars from elsewhere.")
+
+verbs = typer.Typer()
+verbs.add_typer(symbols, name="symbols")
+verbs.add_typer(letters, name="dead-letters")
+verbs.add_typer(files, name="ingest")
 
 Symbols = Annotated[
     list[str], typer.Argument(help="As the provider writes them: AAPL, BTC-USD, 7203.T, ^GSPC, EURUSD=X.")
@@ -58,14 +62,6 @@ def exit_code(code: int) -> int:
 Symbol = Annotated[str | None, typer.Option(help="Of this symbol alone.")]
 Reason = Annotated[str | None, typer.Option(help="With this reason alone, such as bad_price.")]
 Letter = Annotated[int, typer.Argument(help="The id that `list` shows.")]
-
-
-def attach(app: typer.Typer) -> None:
-    """Adds the verbs to the command."""
-    app.add_typer(symbols, name="symbols")
-    app.add_typer(letters, name="dead-letters")
-    app.add_typer(files, name="ingest")
-    app.command("gaps")(show_gaps)
 
 
 @symbols.command("list")
@@ -161,6 +157,7 @@ def chosen(symbol: str | None, reason: str | None) -> list[str]:
     return [*(["--symbol", symbol] if symbol else []), *(["--reason", reason] if reason else [])]
 
 
+@verbs.command("gaps")
 def show_gaps(
     symbol: Symbol = None,
     days: Annotated[int, typer.Option(help="Of so many days.")] = 7,

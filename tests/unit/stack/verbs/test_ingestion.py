@@ -1,6 +1,6 @@
 import pytest
 
-from stack.ingest_verbs import exit_code
+from stack.verbs.ingestion import exit_code
 
 pytestmark = pytest.mark.unit
 
