@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ingestion.errors import BadConfiguration
 from ingestion.jumps import MAX_JUMP
+from market.log_level import LogLevel
 from market.timeline import Timeline
 from market.topics import prefix_for
 
@@ -27,7 +28,7 @@ class Settings(BaseSettings):
     database_url: str
     symbols: Annotated[list[str], NoDecode] = ["AAPL", "MSFT", "AMZN", "GOOGL", "NVDA"]
     metrics_port: int | None = None
-    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: LogLevel = LogLevel.INFO
     # The simulated exchange's proxy and certificate authority; the user's own proxy is in HTTPS_PROXY and needs neither.
     feed_proxy: str | None = None
     feed_ca: Path | None = None

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from market.log_level import LogLevel
 from market.timeline import Timeline
 
 
@@ -30,7 +31,7 @@ class Settings(BaseSettings):
     # Or windows of its days, in the machine's time (`market/timeline.py`); goes before the two.
     timeline: str | None = Field(None, validation_alias="CANDLESTREAM_SIMULATOR_TIMELINE")
     metrics_port: int | None = Field(None, ge=1, le=65_535)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = LogLevel.INFO
 
     @field_validator("timeline")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from market.choice_file import DEFAULT_FILE, read
 from market.choices import Choices
+from market.log_level import LogLevel
 from market.topics import prefix_for
 
 
@@ -24,7 +25,7 @@ class Settings(BaseSettings):
     topic_prefix: str = ""
     database_url: str
     metrics_port: int | None = None
-    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: LogLevel = LogLevel.INFO
 
     # How much one batch may take of each topic, records. Live records are never behind more than one batch of history.
     max_events: int = 400_000

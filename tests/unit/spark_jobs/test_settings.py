@@ -26,7 +26,7 @@ def test_a_bad_value_is_named_with_what_is_allowed() -> None:
     with pytest.raises(ValidationError) as raised:
         Settings(source="yahoo", database_url="x", log_level="LOUD")
     assert problems(raised.value).startswith("CANDLESTREAM_LOG_LEVEL: ")
-    assert "DEBUG|INFO|WARNING|ERROR" in problems(raised.value)
+    assert "'DEBUG', 'INFO', 'WARNING' or 'ERROR'" in problems(raised.value)
 
 
 @pytest.mark.parametrize(
