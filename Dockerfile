@@ -24,10 +24,12 @@ RUN useradd --uid 50000 --gid 0 --create-home --shell /bin/bash candlestream \
     && install -d -o 50000 -g 0 -m 0700 /run/candlestream /run/init \
     && cd /run/init && install -d -o 50000 -g 0 -m 0700 vault writer reader airflow
 COPY --from=packages /opt/venv /opt/venv
+# Official images leave Python's own library uncompiled, and who runs our processes may write neither there nor beside our code:
+# what is not compiled while the image is built is compiled anew by every process.
+RUN python3 -m compileall -q -j 0 -x '/(tests?|site-packages)/' "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/candlestream \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
     JAVA_HOME=/opt/java
 WORKDIR /opt/candlestream
 
@@ -44,6 +46,7 @@ RUN python docker/build_spark.py /opt/spark
 FROM base AS platform
 COPY --from=connector /opt/spark /opt/spark
 COPY . .
+RUN python -m compileall -q -j 0 .
 ENV SPARK_HOME=/opt/venv/lib/python3.11/site-packages/pyspark \
     SPARK_CONF_DIR=/opt/spark/conf \
     PYSPARK_PYTHON=/opt/venv/bin/python \
@@ -63,7 +66,9 @@ COPY requirements.txt docker/tasks.txt /opt/candlestream/
 RUN uv venv -q --no-python-downloads --python "$(command -v python)" /opt/venv \
     && uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python \
        -c /opt/candlestream/requirements.txt -r /opt/candlestream/tasks.txt
+RUN python -m compileall -q -j 0 -x '/(tests?|site-packages)/' "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY . /opt/candlestream
+RUN python -m compileall -q -j 0 /opt/candlestream
 ENV PYTHONPATH=/opt/candlestream \
     CANDLESTREAM_TASK_PYTHON=/opt/venv/bin/python \
     CANDLESTREAM_HOME=/var/lib/candlestream \

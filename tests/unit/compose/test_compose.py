@@ -48,6 +48,13 @@ def test_base_images_are_pinned() -> None:
     assert all(re.search(r":\d", image) for image, _ in stages if image not in ours)
 
 
+def test_images_hold_their_code_compiled_so_that_no_start_compiles_it() -> None:
+    stages = re.split(r"^FROM ", (REPO / "Dockerfile").read_text(), flags=re.MULTILINE)
+    with_our_code = [stage for stage in stages if re.search(r"^COPY \. ", stage, re.MULTILINE)]
+    assert len(with_our_code) == 2
+    assert all("compileall" in stage.partition("COPY . ")[2] for stage in with_our_code)
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_says_whether_it_is_well_or_ends_by_itself(name: str) -> None:
     if name in ONE_SHOT:
