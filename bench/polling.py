@@ -36,7 +36,6 @@ LOOK_EVERY_S = 0.2
 # A first start's backfill and compilers are not rest.
 SETTLE_S = 60.0
 AIM_CORES = 0.15
-AIM_CONFIRMED_S = {5: 180.0, 500: 720.0}
 
 Part = str
 PARTS = ("live", "poll", "airflow", "other")

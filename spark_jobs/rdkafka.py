@@ -169,7 +169,7 @@ class Client:
 
 
 # rd_kafka_message_t in words of eight bytes: err, topic, partition, payload, its length, key, its length, offset, private.
-ERROR, PAYLOAD, LENGTH, OFFSET, WORDS = 0, 3, 4, 7, 9
+ERROR, PAYLOAD, LENGTH, OFFSET = 0, 3, 4, 7
 PARTITION_EOF = KafkaError._PARTITION_EOF
 
 
