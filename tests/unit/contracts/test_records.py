@@ -125,7 +125,7 @@ REFUSED: list[tuple[Reason, bytes]] = [
 
 
 @pytest.mark.parametrize(("reason", "payload"), REFUSED, ids=lambda value: str(value)[:80])
-def test_refused(reason: Reason, payload: bytes) -> None:
+def test_a_record_that_breaks_the_contract_is_refused_for_its_reason(reason: Reason, payload: bytes) -> None:
     assert reason_of(payload) is reason
 
 
@@ -151,7 +151,9 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("what", "payload", "name", "value"), ACCEPTED, ids=[case[0] for case in ACCEPTED])
-def test_accepted(what: str, payload: bytes, name: str, value: object) -> None:
+def test_a_record_at_the_edge_of_the_contract_is_taken_as_it_is(
+    what: str, payload: bytes, name: str, value: object
+) -> None:
     found = getattr(decode(payload), name)
     assert found == value
     assert type(found) is type(value)

@@ -215,7 +215,7 @@ VOLUMES = [
 
 
 @pytest.mark.parametrize(("what", "before", "first", "last", "expected"), VOLUMES, ids=[case[0] for case in VOLUMES])
-def test_volume_of_ticks(
+def test_a_bars_volume_is_what_the_day_volume_grew_since_the_bar_before(
     what: str, before: Rows, first: tuple[int, int], last: tuple[int, int], expected: float | None
 ) -> None:
     if "without ticks" in what:

@@ -84,7 +84,7 @@ def test_every_frame_but_the_minute_is_rolled_up_from_a_smaller_one() -> None:
         ("24/5", "1d", 260),
     ],
 )
-def test_bars_of_a_year(calendar: str, timeframe: str, expected: float) -> None:
+def test_a_year_has_as_many_bars_as_its_calendar_has_hours(calendar: str, timeframe: str, expected: float) -> None:
     assert annual_bars(calendar, timeframe) == expected
 
 

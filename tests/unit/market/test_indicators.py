@@ -186,7 +186,9 @@ def test_rsi_of_wilders_method_as_it_is_taught() -> None:
         ("down once, then flat", [6.0, 5.0] + [5.0] * 18, 0.0),
     ],
 )
-def test_rsi_at_its_edges(what: str, closes: list[float], expected: float) -> None:
+def test_rsi_of_one_direction_is_at_its_edge_and_of_none_in_the_middle(
+    what: str, closes: list[float], expected: float
+) -> None:
     assert value("rsi_14", of_closes(closes))[14:].tolist() == [expected] * 6
 
 

@@ -260,7 +260,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("what", "topic", "reason", "fields"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_refused(what: str, topic: int, reason: Reason, fields: dict[str, Any]) -> None:
+def test_what_the_stream_alone_can_refuse_is_a_reject_with_its_offset(
+    what: str, topic: int, reason: Reason, fields: dict[str, Any]
+) -> None:
     body = {"v": 1, "source": SOURCE, "event_ms": T0, "fetched_ms": T0, "symbol": "AAPL"} | fields
     assert rejects(scanned([batch_of([payloads.encoded(body)], 3, topic)])) == {3: reason.value}
 

@@ -67,7 +67,7 @@ def test_the_day_volume_begins_anew_and_comes_back(exchange: Exchange):
 @pytest.mark.parametrize(
     ("value", "is_bad"), [("negative", lambda p: p < 0), ("zero", lambda p: p == 0), ("nan", np.isnan)]
 )
-def test_prices_cannot_be(exchange: Exchange, value: str, is_bad: Any):
+def test_some_prices_of_a_feed_are_what_no_price_can_be(exchange: Exchange, value: str, is_bad: Any):
     exchange.goes_wrong("bad_prices", value=value, share=0.5)
     bad = [is_bad(tick.price) for _, tick in told(exchange)]
     assert 0.2 < np.mean(bad) < 0.8

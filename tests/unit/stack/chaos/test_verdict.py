@@ -37,7 +37,7 @@ def changed(table: str, key: str, value: str | None) -> dict[str, dict[str, str]
         (changed("bars", "a", "3"), TRADES, 0, 0, False),
     ],
 )
-def test_the_verdict(
+def test_what_is_lost_and_what_is_doubled_is_counted_apart(
     tables: dict[str, dict[str, str]], trades: dict[str, int], lost: int, doubled: int, is_equal: bool
 ) -> None:
     verdict = judge(tables, LETTERS, trades, TRADES)
