@@ -100,7 +100,9 @@ def backfill(
     summary.seconds = time.monotonic() - started_s
     summary.error = str(stopped) if stopped else ""
     detail = f"{summary.series} series, {summary.bars} bars of {summary.symbols} symbols in {summary.seconds:.0f} s"
-    tables.set_status(database, NAME, stopped.state if stopped else "stopped", f"{stopped or 'done'}: {detail}")
+    # Who found all of its symbols claimed did nothing: the one at work on them has more to say.
+    if claimed or not summary.busy:
+        tables.set_status(database, NAME, stopped.state if stopped else "ok", f"{stopped or 'done'}: {detail}")
     return summary, stopped
 
 

@@ -17,7 +17,8 @@ from spark_jobs.partials import pack, table
 from spark_jobs.rdkafka import NO_OFFSET, Client, Read
 from spark_jobs.scan import Scan, leave_imports_alone
 
-PATIENCE_S = 20.0
+# A broker that is short of a processor, or of its disk, has been seen to keep a fetch waiting for half of this.
+PATIENCE_S = 45.0
 LOOK_S = 0.1
 FETCH = {
     # What is read ahead of a partition: so many records or kilobytes, and one more answer of the broker.

@@ -12,7 +12,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="A self-hosted, real-time stock-market analytics platform. `candlestream up` starts it.",
-    epilog="Exit codes: 0 done or ready, 2 wrong usage, 3 not ready, 10-15 the environment, 20-29 the platform (docs/runbook.md).",
+    epilog="Exit codes: 0 done or ready, 2 wrong usage, 3 not ready, 10-15 the environment, 20-29 the platform, 40-51 ingestion"
+    " (docs/runbook.md).",
 )
 for group in (whole, services, shell, topics, ingestion, trials):
     app.add_typer(group.verbs)

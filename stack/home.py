@@ -72,11 +72,18 @@ class Home:
 
     def free_bytes(self) -> int:
         """What is free on the disk that the home lies or will lie on."""
-        return shutil.disk_usage(next(folder for folder in (self.path, *self.path.parents) if folder.exists())).free
+        return shutil.disk_usage(self.nearest).free
+
+    @property
+    def nearest(self) -> Path:
+        """The home, or the folder above it that is there already."""
+        return next(folder for folder in (self.path, *self.path.parents) if folder.exists())
 
     def prepare(self) -> None:
         """Makes the folders. Raises `StackError` where the disk or the owner does not allow it."""
         free = self.free_bytes()
+        if not shutil.disk_usage(self.nearest).total:
+            raise StackError(Exit.HOME, f"{self.path} is on no disk: choose another folder with --home")
         if free < LEAST_FREE_BYTES:
             raise StackError(
                 Exit.DISK,

@@ -44,6 +44,24 @@ def record(home: Home, processes: Mapping[str, tuple[int, float]]) -> None:
     write_atomic(home.run / RECORD, json.dumps(processes) + "\n")
 
 
+def unwatched(home: Home) -> dict[str, int]:
+    """Of the recorded processes those that still live: name → pid."""
+    try:
+        led: dict[str, tuple[int, float]] = json.loads((home.run / RECORD).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name: pid for name, (pid, since) in led.items() if abs(born_s(pid) - since) < 1}
+
+
+def born_s(pid: int) -> float:
+    """When a process was born, in seconds since the epoch; 0 when it is gone already."""
+    try:
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return 0.0
+
+
 def in_sessions(home: Home) -> list[psutil.Process]:
     """What lives in the sessions that the supervisor of this home led."""
     try:

@@ -19,15 +19,17 @@ def account(home: Home) -> dict[str, Any]:
     kept = state.load(home)
     body: dict[str, Any] = {"source": kept.source if kept else None, "ready": False, "home": str(home.path)}
     processes: dict[str, Any] = {}
+    unwatched: dict[str, int] = {}
     try:
         answer = control.call(home, "status", timeout_s=10)
         processes = answer["processes"]
         body["supervisor"] = {"state": "ok", "pid": answer["pid"]}
     except control.NoSupervisor:
         body["supervisor"] = {"state": "stopped", "pid": None, "left_behind": len(leftovers.of_home(home))}
+        unwatched = leftovers.unwatched(home)
     names = services_of(kept.source) if kept else []
     places = addresses(Platform(home, kept)) if kept and kept.ports else {}
-    body["services"] = {name: service(name, processes) | places.get(name, {}) for name in names}
+    body["services"] = {name: service(name, processes, unwatched) | places.get(name, {}) for name in names}
     body["ready"] = bool(names) and all(entry["is_well"] for entry in body["services"].values())
     is_up = body["services"].get("postgres", {}).get("is_well", False)
     body["tasks"] = task_words(Platform(home, kept)) if kept and is_up else {}
@@ -35,11 +37,13 @@ def account(home: Home) -> dict[str, Any]:
     return body
 
 
-def service(name: str, processes: dict[str, Any]) -> dict[str, Any]:
-    """The processes of a service as one: the worst of them speaks for it."""
+def service(name: str, processes: dict[str, Any], unwatched: dict[str, int]) -> dict[str, Any]:
+    """The processes of a service as one: the worst of them speaks for it. `unwatched` are those that outlived their supervisor."""
     mine = [process for process in processes.values() if process["service"] == name]
     if not mine:
-        return {"state": "stopped", "is_well": False, "pid": None, "restarts": 0, "detail": "", "last_exit": ""}
+        pid = next((pid for process, pid in unwatched.items() if process.partition("-")[0] == name), None)
+        state = "stopped" if pid is None else "unwatched"
+        return {"state": state, "is_well": False, "pid": pid, "restarts": 0, "detail": "", "last_exit": ""}
     worst = min(mine, key=lambda process: process["is_well"])
     return {
         "state": worst["state"],

@@ -1,6 +1,7 @@
 """What a person is told at the end of `up` and by `status`."""
 
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 
@@ -20,7 +21,7 @@ def tell_ready(console: Console, home: Home, kept: State, body: dict[str, Any]) 
             f"{services['airflow']['url']}  user {services['airflow']['user']}, ./candlestream password airflow",
         ),
         ("Spark UI", services["spark"]["ui_url"]),
-        ("psql", f"psql '{services['postgres']['url']}?passfile={home.pgpass}'"),
+        ("psql", f"psql '{services['postgres']['url']}?passfile={quote(str(home.pgpass))}'"),
         ("Kafka", services["kafka"]["bootstrap"]),
         ("fed by", f"{FEEDS[kept.source]}: {kept.source_reason}"),
         ("passwords", f"{home.secrets} (./candlestream password NAME)"),
@@ -48,9 +49,8 @@ def tell_status(console: Console, body: dict[str, Any]) -> None:
                 console.print(f"{'':<10} {words}", highlight=False, markup=False)
     for name, task in body["tasks"].items():
         # Services say what they do; so do the tasks that Airflow starts.
-        is_waiting = task["state"] in ("throttled", "retrying")
-        when = f" (said {task['age_s']:.0f} s ago)" if is_waiting else ""
-        console.print(f"{name:<10} {task['state']:<10} {task['detail']}{when}", highlight=False, markup=False)
+        told = f"{name:<10} {task['state']:<10} {task['detail']} (said {ago(task['age_s'])} ago)"
+        console.print(told, highlight=False, markup=False)
     left = body["supervisor"].get("left_behind")
     if left:
         told = f"the supervisor is gone and {left} processes are left: `candlestream up` starts anew, `down` ends them"
@@ -59,3 +59,10 @@ def tell_status(console: Console, body: dict[str, Any]) -> None:
     ready = "ready" if body["ready"] else "not ready"
     space = f"{disk['used_bytes'] / 2**30:.1f} GB used, {disk['free_bytes'] / 2**30:.0f} GB free"
     console.print(f"{ready}, fed by {FEEDS[body['source']]}; {space}", highlight=False, markup=False)
+
+
+def ago(age_s: float) -> str:
+    """An age in the unit that a person would say it in."""
+    if age_s < 120:
+        return f"{age_s:.0f} s"
+    return f"{age_s / 60:.0f} min" if age_s < 7200 else f"{age_s / 3600:.0f} h"

@@ -6,14 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import structlog
 
-from stack.leftovers import of_process
+from stack.leftovers import born_s, of_process
 from stack.logfiles import last_words
 from stack.process import PROCESS_MARK, Health, ProcessSpec
 
@@ -27,6 +27,8 @@ STEADY_S = 60.0
 WAIT_LIMIT_S = 60.0
 PROBE_STARTING_S = 0.5
 PROBE_RUNNING_S = 5.0
+# What was well and does not answer is believed to be so after this time: on a busy machine an answer may come too late.
+MISSED_FOR_S = 5.0
 
 
 def backoff_s(failures: int) -> float:
@@ -45,7 +47,10 @@ async def nothing() -> None:
 
 @dataclass
 class Unit:
-    """A process and what is known of it. `state`: stopped, starting, ok (or the process's own word), failing, stopping."""
+    """A process and what is known of it.
+
+    `state`: stopped, starting, ok (or the process's own word), unreachable, failing, stopping.
+    """
 
     spec: ProcessSpec
     state: str = "stopped"
@@ -131,7 +136,7 @@ class Unit:
             process = await self._spawn()
         except OSError as error:
             return f"could not be started: {error.strerror} ({error.filename})"
-        self.pid, self.created_s = process.pid, created_s(process.pid)
+        self.pid, self.created_s = process.pid, born_s(process.pid)
         if self.spec.niceness:
             give_way(process.pid, self.spec.niceness)
         await self.on_start()
@@ -198,16 +203,19 @@ class Unit:
             now = time.monotonic()
             if health.age_s is not None and health.age_s > now - began:
                 health = Health(False, "starting", "has not reported yet")  # that was the last life's word
-            self._take(health)
+            if health.is_well:
+                was_well, unwell_since = True, None
+            else:
+                unwell_since = unwell_since or now
+            if not (was_well and is_unanswered(health)):
+                self._take(health)
+            elif unwell_since and now - unwell_since > MISSED_FOR_S:
+                self._take(replace(health, state="unreachable"))
             life = await asyncio.to_thread(self.spec.bound_to)
             if bound and life and life != bound:
                 log.warning("what it is bound to was started again, so is this", process=self.spec.name)
                 return
             bound = bound or life
-            if health.is_well:
-                was_well, unwell_since = True, None
-            else:
-                unwell_since = unwell_since or now
             limit_s = self.spec.hung_after_s
             if was_well and unwell_since and limit_s and now - unwell_since > limit_s and self.pid:
                 log.warning("process hangs, killing it", process=self.spec.name, detail=health.detail)
@@ -222,6 +230,11 @@ class Unit:
         self.is_well = health.is_well
         self.state = health.state or ("ok" if health.is_well else "starting")
         self.detail = health.detail
+
+
+def is_unanswered(health: Health) -> bool:
+    """Whether a probe has nothing but silence to go by: no word of the process itself, neither now nor before."""
+    return health.state == "starting" and health.age_s is None
 
 
 def unwell_when_failing(process: str, probe: Callable[[], Health]) -> Health:
@@ -244,14 +257,6 @@ def give_way(pid: int, niceness: int) -> None:
     # Not there on other systems, nor where autogroups are not built in.
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
-
-
-def created_s(pid: int) -> float:
-    """When a process was born, in seconds since the epoch; 0 when it is gone already."""
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return 0.0
 
 
 def clear_group(spec: ProcessSpec, pid: int) -> None:

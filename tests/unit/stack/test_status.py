@@ -19,12 +19,17 @@ def process(name: str, *, is_well: bool, restarts: int = 0) -> dict[str, object]
 
 def test_the_worst_process_speaks_for_a_service() -> None:
     processes = {"a": process("airflow", is_well=True, restarts=1), "b": process("airflow", is_well=False, restarts=2)}
-    told = service("airflow", processes)
+    told = service("airflow", processes, {})
     assert (told["state"], told["is_well"], told["restarts"]) == ("failing", False, 3)
 
 
 def test_a_service_without_processes_is_stopped() -> None:
-    assert service("spark", {})["state"] == "stopped"
+    assert service("spark", {}, {"kafka": 7})["state"] == "stopped"
+
+
+def test_what_outlived_its_supervisor_is_unwatched_and_not_well() -> None:
+    told = service("airflow", {}, {"kafka": 7, "airflow-scheduler": 8})
+    assert (told["state"], told["is_well"], told["pid"]) == ("unwatched", False, 8)
 
 
 def test_an_empty_home_is_not_ready_and_has_no_source(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -139,6 +140,36 @@ def test_a_process_that_hangs_after_it_was_well_is_started_again(tmp_path: Path)
     asyncio.run(scenario())
 
 
+def test_what_was_well_and_does_not_answer_is_unreachable_when_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stack.unit.PROBE_RUNNING_S", 0.02)
+    monkeypatch.setattr("stack.unit.PROBE_STARTING_S", 0.02)
+    monkeypatch.setattr("stack.unit.MISSED_FOR_S", 0.4)
+    silence, asked = Health(False, "starting", "no answer"), 0
+    answers = iter([WELL, silence, WELL])
+    seen: list[tuple[str, bool]] = []
+
+    def probe() -> Health:
+        nonlocal asked
+        asked += 1
+        return next(answers, silence)
+
+    async def scenario() -> None:
+        unit = Unit(spec(tmp_path, SLEEP, probe))
+        unit.start(unit.spec)
+        await until(lambda: unit.is_well)
+        while unit.is_well:
+            seen.append((unit.state, unit.is_well))
+            await asyncio.sleep(0.01)
+        assert set(seen) == {("ok", True)}, "one answer that is missed is no trouble"
+        assert asked > 4
+        assert (unit.state, unit.detail, unit.restarts) == ("unreachable", "no answer", 0)
+        await unit.stop()
+
+    asyncio.run(scenario())
+
+
 def test_the_word_of_the_last_life_does_not_count(tmp_path: Path) -> None:
     async def scenario() -> None:
         unit = Unit(spec(tmp_path, SLEEP, lambda: Health(True, "ok", "from before", age_s=20.0)))
@@ -217,6 +248,17 @@ def test_a_session_number_that_was_given_away_means_nobody_of_ours(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_what_outlives_its_supervisor_is_told_by_name_while_it_lives(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run.mkdir()
+    assert leftovers.unwatched(home) == {}
+    me = os.getpid()
+    with subprocess.Popen([sys.executable, "-S", "-c", "pass"]) as gone:
+        gone.wait()
+    leftovers.record(home, {"one": (me, leftovers.born_s(me)), "two": (gone.pid, 1.0), "three": (me, 1.0)})
+    assert leftovers.unwatched(home) == {"one": me}
+
+
 def test_an_orphan_in_a_session_of_ours_that_works_in_our_folder_is_a_leftover(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.run.mkdir()

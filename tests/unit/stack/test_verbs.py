@@ -148,6 +148,12 @@ def test_a_full_disk_is_told_before_anything_is_made(
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="a file system of no size")
+def test_a_home_on_no_disk_is_told_as_what_it_is(candlestream: Callable[..., Said]) -> None:
+    ended, _, err = candlestream("up", "--source", "simulator", "--home", "/proc/candlestream")
+    assert (ended, "is on no disk" in err) == (Exit.HOME, True)
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(errno.ENOSPC, Exit.DISK), (errno.EACCES, Exit.HOME), (errno.EIO, Exit.FAILED)]
 )
