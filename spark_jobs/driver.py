@@ -29,6 +29,8 @@ from spark_jobs.strangers import Strangers
 
 # What claims to happen later than this from now is refused; partitions are made further ahead.
 HORIZON_MS = 2 * DAY_MS
+# Whoever stops the stream waits so long for the batch that is at work; the supervisor waits longer before it kills.
+LONGEST_BATCH_S = 5.0
 
 
 class Steps:
@@ -57,6 +59,8 @@ class Driver(Held):
         self._fetch = from_log(settings.kafka, lambda code: settings.topic_prefix + str(TOPIC_NAMES[code]))
         self.planned: Planned | None = None
         self._has_read: Future[None] = Future()
+        self._at_work = threading.Lock()
+        self._is_finished = threading.Event()
         self._ended_at = time.monotonic()
         self._records_per_s = 0.0
 
@@ -78,8 +82,19 @@ class Driver(Held):
             self.planned.close()
         self.disconnect()
 
+    def finish(self) -> None:
+        """Lets the batch that is at work end, and no other begin: Spark would break it off in the middle of its transaction."""
+        self._is_finished.set()
+        if self._at_work.acquire(timeout=LONGEST_BATCH_S):
+            self._at_work.release()
+
     def handle(self, frame: DataFrame, batch_id: int) -> None:
         """foreachBatch's function: scan, fold, commit; then a rest if the market is quiet."""
+        with self._at_work:
+            if not self._is_finished.is_set():
+                self._handle(frame, batch_id)
+
+    def _handle(self, frame: DataFrame, batch_id: int) -> None:
         try:
             self._has_read.result()
             steps = self.steps = Steps()

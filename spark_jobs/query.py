@@ -42,7 +42,7 @@ UNLOGGED = {
 def run(session: Session, settings: Settings) -> int:
     """The stream until it is told to stop or is fenced out; gives the exit code."""
     log = configure("spark", settings.log_level)
-    stop = threading.Event()
+    stop = session.stop
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if settings.metrics_port:
@@ -119,6 +119,7 @@ def begun(spark: SparkSession, settings: Settings, driver: Driver) -> Iterator[S
     try:
         yield query
     finally:
+        driver.finish()
         with jvm_may_be_gone():
             query.stop()
 

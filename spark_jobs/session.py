@@ -2,22 +2,27 @@
 
 import importlib
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import structlog
+from py4j.java_gateway import JavaGateway
 from py4j.protocol import Py4JError
+from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
 
 class Session:
-    """`spark` is made at once; a context manager, which waits for what it began."""
+    """`spark` is made at once; a context manager, which waits for what it began. `stop` is set by a signal to end."""
 
     def __init__(self, app_name: str) -> None:
+        self.stop = threading.Event()
         import_without_pandas()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="session")
         self._made: Future[SparkSession] = self._threads.submit(make, app_name)
+        self._threads.submit(lambda: hand_over_signals(self._made.result(), self.stop.set))
         self._threads.submit(lambda: warm(self._made.result()))
 
     @property
@@ -64,6 +69,29 @@ def make(app_name: str) -> SparkSession:
     finally:
         sys.setswitchinterval(usual_s)
     return spark
+
+
+class SignalHandler:
+    """What the JVM calls for a signal, in place of what it would do itself."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do = do
+
+    def handle(self, _: object) -> None:
+        self._do()
+
+    class Java:
+        implements = ("sun.misc.SignalHandler",)
+
+
+def hand_over_signals(spark: SparkSession, do: Callable[[], None]) -> None:
+    """Told to end, the JVM would take the session away in the middle of a batch. The driver ends it when the batch is done, and the
+    JVM ends with the driver."""
+    gateway: JavaGateway = spark.sparkContext._gateway
+    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
+    sun = gateway.jvm.sun.misc
+    for name in ("TERM", "INT"):
+        sun.Signal.handle(sun.Signal(name), SignalHandler(do))
 
 
 def warm(spark: SparkSession) -> None:

@@ -51,7 +51,6 @@ class ProcessSpec:
     # The life of another process that this one cannot outlive ("" while there is none): with the next one it is started again.
     bound_to: Callable[[], str] = no_life
     stop_signal: signal.Signals = signal.SIGTERM
-    stop_whole_group: bool = False
     stop_limit_s: float = 10.0
     # Above 0 it gives way to the others when processors are short.
     niceness: int = 0

@@ -136,8 +136,6 @@ def stream(platform: Platform) -> ProcessSpec:
         probe=status_probe(platform.reader_dsn, "spark"),
         cwd=REPO,
         prepare=partial(shutil.rmtree, scratch, ignore_errors=True),
-        # The JVM is the parent of the Python driver: both are told.
-        stop_whole_group=True,
         stop_limit_s=15.0,
     )
 

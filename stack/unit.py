@@ -182,10 +182,7 @@ class Unit:
 
     async def _end(self, process: asyncio.subprocess.Process, exited: "asyncio.Task[int]") -> None:
         with contextlib.suppress(ProcessLookupError):
-            if self.spec.stop_whole_group:
-                os.killpg(process.pid, self.spec.stop_signal)
-            else:
-                process.send_signal(self.spec.stop_signal)
+            process.send_signal(self.spec.stop_signal)
         done, _ = await asyncio.wait((exited,), timeout=self.spec.stop_limit_s)
         if not done:
             log.warning("process does not stop, killing it", process=self.spec.name, after_s=self.spec.stop_limit_s)

@@ -1,5 +1,9 @@
-"""What the stream writes at its start: sessions as the calendars have them, and what a lost range of the log puts in doubt."""
+"""What the stream writes at its start: sessions as the calendars have them, and what a lost range of the log puts in doubt. And how
+it ends."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -13,6 +17,7 @@ from spark_jobs import topics
 from spark_jobs.ledger import Position, begin_partition, claim_epoch
 from spark_jobs.rebuild import store_sessions
 from tests.embedded import Database
+from tests.stream.rig import Rig
 
 pytestmark = pytest.mark.stream
 
@@ -94,3 +99,21 @@ def test_what_the_provider_said_since_the_last_commit_of_a_lost_topic_counts_as_
     settled = run(connection, "SELECT symbol, is_settled FROM v1.session_ledger ORDER BY symbol")
     assert settled == [("BEFORE", True), ("SINCE", False)]
     assert run(connection, "SELECT ends_at - starts_at BETWEEN '10 minutes' AND '12 minutes' FROM v1.gaps") == [(True,)]
+
+
+def test_told_to_end_in_the_middle_of_the_market_it_ends_with_its_batch_and_without_an_error(stream: Rig) -> None:
+    stream.start()
+    stream.clock(time.time_ns() // 1_000_000)
+    stream.drain()
+    assert stream.process is not None
+    # The leader alone, as the supervisor and Docker do it: that is the JVM.
+    os.kill(stream.process.pid, signal.SIGTERM)
+    for _ in range(200):
+        stream.clock(time.time_ns() // 1_000_000)
+        if stream.process.poll() is not None:
+            break
+        time.sleep(0.05)
+    assert stream.process.wait(30) == 0
+    stream.process = None
+    assert [line for line in stream.log.read_text().splitlines() if '"ERROR"' in line or "Traceback" in line] == []
+    assert stream.logged("stopped")
