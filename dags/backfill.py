@@ -31,10 +31,13 @@ FRAMES = ["1d", "1m", "5m", "15m", "1h"]
     tags=["ingestion"],
     doc_md=__doc__,
     params={
-        "symbols": Param([], type="array", items={"type": "string"}, title="Symbols", description="Empty: all tracked"),
+        # What may be null is not marked as required in the form.
+        "symbols": Param(
+            [], type=["null", "array"], items={"type": "string"}, title="Symbols", description="Empty: all tracked"
+        ),
         "timeframes": Param(
             [],
-            type="array",
+            type=["null", "array"],
             items={"type": "string", "enum": FRAMES},
             examples=FRAMES,
             title="Timeframes",

@@ -44,6 +44,7 @@ def test_a_poller_ends_as_the_next_run_begins(now: str, until: str) -> None:
     [
         ({}, []),
         ({"symbols": [], "timeframes": []}, []),
+        ({"symbols": None, "timeframes": None}, []),
         ({"symbols": ["AAPL", "MSFT"]}, ["--symbols", "AAPL,MSFT"]),
         ({"timeframes": ["1d"], "everything": True}, ["--timeframes", "1d", "--all"]),
         ({"since": "2026-01-01"}, ["--since", "2026-01-01"]),

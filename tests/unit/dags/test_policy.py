@@ -152,7 +152,9 @@ def test_a_poller_ends_by_itself_before_it_is_ended_and_as_the_next_run_is_due(b
 
 
 def test_a_backfill_can_be_asked_for_symbols_and_timeframes(bag: Any) -> None:
-    assert set(bag.dags["backfill"].params) == {"symbols", "timeframes", "since", "until", "everything"}
+    params = bag.dags["backfill"].params
+    assert set(params) == {"symbols", "timeframes", "since", "until", "everything"}
+    assert {name for name in params if "null" not in params.get_param(name).schema["type"]} == {"everything"}
 
 
 def test_airflows_own_backfill_makes_a_run_for_each_day_and_takes_parameters(bag: Any) -> None:
