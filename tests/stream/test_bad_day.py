@@ -70,7 +70,8 @@ def test_the_long_day_has_every_kind_of_fault():
 def assert_as_undisturbed(day: Day) -> None:
     tables = day.differences()
     assert {table.name: table.rows for table in tables if not table.rows} == {}, "nothing to compare"
-    assert [(table.name, table.examples) for table in tables if not table.is_equal] == []
+    different = [f"{table.name}: {example}" for table in tables if not table.is_equal for example in table.examples]
+    assert not different, "\n".join(["the disturbed day instead of the undisturbed one", *different])
     assert unexplained(day.disturbed, SESSIONS, SYMBOLS) == []
 
 
