@@ -1,15 +1,20 @@
 """The row of controls. Symbol, interval and scale of prices stand in the address, so that a view can be linked to."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard.adjustment import DEFAULT_ADJUSTMENT, Adjustment
 from dashboard.database import DatabaseProblem
 from dashboard.feed import Feed, Snapshot
+from dashboard.notices import Level, Notice
 from dashboard.reading import View
 from dashboard.style import AVERAGES
 from market.timeframes import TIMEFRAMES
 
 DEFAULT_TIMEFRAME = "1m"
+MOST_CHARACTERS = 20
+"""of a mistyped address are said again."""
 
 
 def choices(feed: Feed) -> tuple[View, tuple[int, ...]]:
@@ -20,11 +25,9 @@ def choices(feed: Feed) -> tuple[View, tuple[int, ...]]:
         asked = query.get("symbol", "").strip().upper()
         state.symbol = asked or next(iter(tracked), None)
     if "timeframe" not in state:
-        asked = query.get("timeframe", DEFAULT_TIMEFRAME)
-        state.timeframe = asked if asked in TIMEFRAMES else DEFAULT_TIMEFRAME
+        state.timeframe = _asked("timeframe", list(TIMEFRAMES), DEFAULT_TIMEFRAME)
     if "prices" not in state:
-        asked = query.get("prices", DEFAULT_ADJUSTMENT)
-        state.prices = Adjustment(asked) if asked in list(Adjustment) else DEFAULT_ADJUSTMENT
+        state.prices = Adjustment(_asked("prices", list(Adjustment), DEFAULT_ADJUSTMENT))
     with st.container(key="controls", horizontal=True, vertical_alignment="center"):
         # What the address asks for can be chosen even if it is not tracked: the page then says so.
         symbols = [*tracked, *([state.symbol] if state.symbol and state.symbol not in tracked else [])]
@@ -38,7 +41,8 @@ def choices(feed: Feed) -> tuple[View, tuple[int, ...]]:
             placeholder="Symbol",
         )
         frames = _frames(feed, symbol or "")
-        shown = [frame for frame in TIMEFRAMES if frame in frames or frame == state.timeframe]
+        # Where no frame has bars (yet), all of them: the bar of intervals is no smaller for a mistyped symbol.
+        shown = [frame for frame in TIMEFRAMES if not frames or frame in frames or frame == state.timeframe]
         timeframe = st.segmented_control(
             "Interval", shown, key="timeframe", required=True, label_visibility="collapsed", on_change=_to_address
         )
@@ -71,6 +75,23 @@ def is_outdated(snapshot: Snapshot) -> bool:
     return tracked != [one.symbol for one in snapshot.instruments] or frames != snapshot.timeframes
 
 
+def corrections() -> list[Notice]:
+    """What the address asked for in vain, until something else is chosen."""
+    return list(st.session_state.get("corrected", {}).values())
+
+
+def _asked(name: str, known: Sequence[str], default: str) -> str:
+    """What the address asks for, or the default, which is then said and put into the address."""
+    asked = st.query_params.get(name, default)
+    if asked in known:
+        return asked
+    noun = {"timeframe": "interval", "prices": "scale of prices"}[name]
+    sentence = f"There is no {noun} {asked[:MOST_CHARACTERS]}: {default} is shown. There are {', '.join(known)}."
+    st.session_state.setdefault("corrected", {})[name] = Notice(Level.WARNING, sentence)
+    st.query_params[name] = default
+    return default
+
+
 def _tracked(feed: Feed) -> list[str]:
     try:
         return [instrument.symbol for instrument in feed.instruments()]
@@ -86,6 +107,7 @@ def _frames(feed: Feed, symbol: str) -> list[str]:
 
 
 def _to_address() -> None:
+    st.session_state.pop("corrected", None)
     for name in ("symbol", "timeframe", "prices"):
         if st.session_state.get(name):
             st.query_params[name] = str(st.session_state[name])

@@ -1,11 +1,11 @@
-"""The two custom elements of the page: the chart and the strips of words. Both keep their elements through every refresh.
+"""The custom element of the page: all that a refresh shows, in one message, so that the screen never tells of two moments.
 
 Streamlit sends a component's inline JavaScript with each of its messages, so what is inline only imports the module from the
 dashboard's static files. Plotly.js is the copy inside the plotly package: nothing comes from the network.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,47 +22,43 @@ export default (it) => import(url).then((module) => module.default(it));"""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What every strip is told: the server's clock, whether its words are of an earlier refresh, and the tab's title."""
+class Screen:
+    """One refresh. The HTML is already escaped; its ages count on, and its symbol links are clicks and not page loads."""
 
-    now_ms: int
+    quote: str
+    rail: str
+    empty: str
+    """What stands in the chart's place where there is none."""
+    chart: dict[str, Any] | None
+    """A message of `wire.Wire`."""
+    now_ms: int | None
+    """The server's clock; None where the words are of an earlier refresh."""
     is_old: bool
     title: str
+    """The tab's."""
 
 
 def styles() -> None:
     st.html(STATIC / "page.css")
 
 
-def strip(key: str, html: str, words: Words, on_symbol: Callable[[], None]) -> None:
-    """A piece of HTML, already escaped, whose ages count on and whose symbol links are clicks and not page loads."""
+def screen(key: str, shown: Screen, on_symbol: Callable[[], None]) -> None:
+    """Puts a refresh on the screen. What its chart confirms and wants is in `screen_state`."""
     # A refresh without news still has to be heard: the screen tells a dead server by its silence.
     beat = st.session_state["beat"] = st.session_state.get("beat", 0) + 1
-    data = {
-        "html": html,
-        "now_ms": None if words.is_old else words.now_ms,
-        "is_old": words.is_old,
-        "title": words.title,
-        "beat": beat,
-    }
-    mount = st.components.v2.component("strip", js=_module("strip.js"), isolate_styles=False)
-    mount(key=key, data={**data, "theme": st.context.theme.type}, on_symbol_change=on_symbol)
-
-
-def chart(key: str, message: dict[str, Any]) -> None:
-    """The chart, given a message of `wire.Wire`. What it confirms and wants is in `chart_state`."""
-    mount = st.components.v2.component("chart", js=_module("chart.js"), isolate_styles=False)
+    mount = st.components.v2.component("screen", js=_module("screen.js"), isolate_styles=False)
     mount(
         key=key,
-        data={**message, "plotly": _plotly_url()},
+        data={**asdict(shown), "beat": beat, "theme": st.context.theme.type, "plotly": _plotly_url()},
         default={"base": None, "want": None},
         on_base_change=_nothing,
         on_want_change=_nothing,
+        on_symbol_change=on_symbol,
     )
 
 
-def chart_state(key: str) -> dict[str, Any]:
-    """`base`: the base that the screen has; `want`: the view and the number of bars that it would like to have."""
+def screen_state(key: str) -> dict[str, Any]:
+    """`base`: the base that the chart has; `want`: the view and the number of bars that it would like to have."""
     return dict(st.session_state.get(key) or {})
 
 

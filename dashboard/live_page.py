@@ -2,13 +2,15 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from dashboard import components, formats, reading
-from dashboard.choices import choices, is_outdated
+from dashboard.choices import choices, corrections, is_outdated
 from dashboard.database import DatabaseProblem
+from dashboard.deployment import Deployment
+from dashboard.empty import empty
 from dashboard.feed import Feed, Snapshot
 from dashboard.notices import Level, Notice, notices
 from dashboard.palette import palette
@@ -19,34 +21,36 @@ from dashboard.style import Style
 from dashboard.wire import Series, Wire
 
 MARKDOWN = re.compile(r"[\\`*_\[\]<>$~#|]")
+SCREEN = "screen"
 
 
-def show(feed: Feed, refresh_s: float) -> None:
+def show(feed: Feed, refresh_s: float, deployment: Deployment = Deployment.NATIVE) -> None:
     """The controls once, and below them all that lives."""
     components.styles()
     st.session_state.setdefault("tab", uuid.uuid4().hex[:8])
     view, averages = choices(feed)
-    st.fragment(_refresh, run_every=refresh_s)(feed, view, averages)
+    st.fragment(_refresh, run_every=refresh_s)(feed, view, averages, deployment)
 
 
-def _refresh(feed: Feed, view: View, averages: tuple[int, ...]) -> None:
+def _refresh(feed: Feed, view: View, averages: tuple[int, ...], deployment: Deployment) -> None:
     """One refresh. When the database does not answer, what was last seen stays, under a sentence that says so."""
     state = st.session_state
     said = st.container(key="notices")
     series = reading.series(state, view)
     answer: Snapshot | DatabaseProblem
     try:
-        answer = reading.read(state, feed, series, view, components.chart_state("chart").get("want"))
+        answer = reading.read(state, feed, series, view, components.screen_state(SCREEN).get("want"))
     except DatabaseProblem as problem:
         answer = problem
     snapshot = answer if isinstance(answer, Snapshot) else reading.last_of(state, view)
     if (isinstance(answer, Snapshot) and is_outdated(answer)) or state.pop("symbol_opened", False):
         st.rerun()
     with said:
-        for notice in notices(answer) if isinstance(answer, Snapshot) else [no_answer(answer, snapshot)]:
+        of_data = notices(answer, deployment) if isinstance(answer, Snapshot) else [no_answer(answer, snapshot)]
+        for notice in [*of_data, *corrections()]:
             _say(notice)
     if snapshot is not None:
-        _words_and_chart(snapshot, series, averages, is_old=snapshot is not answer)
+        _show(snapshot, series, averages, is_old=snapshot is not answer)
 
 
 def no_answer(problem: DatabaseProblem, last: Snapshot | None) -> Notice:
@@ -55,23 +59,24 @@ def no_answer(problem: DatabaseProblem, last: Snapshot | None) -> Notice:
     return Notice(Level.ERROR, f"{problem.sentence} This page tries again by itself.{stands}")
 
 
-def _words_and_chart(snapshot: Snapshot, series: Series, averages: tuple[int, ...], is_old: bool) -> None:
-    words = components.Words(int(snapshot.now.timestamp() * 1000), is_old, tab_title(snapshot))
-    components.strip("quote", quote(snapshot), words, _opens_symbol("quote"))
-    with st.container(key="body", horizontal=True):
-        with st.container(key="plot"):
-            if series.rows:
-                _chart(snapshot, series, averages)
-            else:
-                st.html('<div class="cs-empty"></div>')
-        with st.container(key="rail"):
-            components.strip("rail_words", rail(snapshot), words, _opens_symbol("rail_words"))
+def _show(snapshot: Snapshot, series: Series, averages: tuple[int, ...], is_old: bool) -> None:
+    """All of it is made before any of it is sent, and it is sent as one message."""
+    shown = components.Screen(
+        quote=quote(snapshot),
+        rail=rail(snapshot),
+        empty=empty(snapshot),
+        chart=_chart(snapshot, series, averages),
+        now_ms=None if is_old else int(snapshot.now.timestamp() * 1000),
+        is_old=is_old,
+        title=tab_title(snapshot),
+    )
+    components.screen(SCREEN, shown, _open_symbol)
 
 
-def _chart(snapshot: Snapshot, series: Series, averages: tuple[int, ...]) -> None:
+def _chart(snapshot: Snapshot, series: Series, averages: tuple[int, ...]) -> dict[str, Any] | None:
     state, instrument = st.session_state, snapshot.instrument
-    if instrument is None:
-        return
+    if instrument is None or not series.rows:
+        return None
     style = Style(
         symbol=snapshot.symbol,
         timeframe=snapshot.timeframe,
@@ -84,7 +89,7 @@ def _chart(snapshot: Snapshot, series: Series, averages: tuple[int, ...]) -> Non
         palette=palette(st.context.theme.type),
     )
     wire: Wire = state.setdefault("wire", Wire(state.tab))
-    components.chart("chart", wire.message(series, style, components.chart_state("chart").get("base")))
+    return wire.message(series, style, components.screen_state(SCREEN).get("base"))
 
 
 def as_text(text: str) -> str:
@@ -94,16 +99,14 @@ def as_text(text: str) -> str:
 
 def _say(notice: Notice) -> None:
     show_as = {Level.ERROR: st.error, Level.WARNING: st.warning, Level.INFO: st.info}
-    show_as[notice.level](as_text(notice.sentence))
+    remedy = f" {notice.remedy}" if notice.remedy else ""
+    show_as[notice.level](as_text(notice.sentence) + remedy)
 
 
-def _opens_symbol(key: str) -> Callable[[], None]:
+def _open_symbol() -> None:
     """A click on a symbol opens it. A fragment cannot change the controls, so it asks for a run of the whole page."""
-
-    def opened() -> None:
-        symbol = st.session_state[key].get("symbol")
-        if symbol:
-            st.session_state.symbol = st.query_params["symbol"] = symbol
-            st.session_state.symbol_opened = True
-
-    return opened
+    symbol = st.session_state[SCREEN].get("symbol")
+    if symbol:
+        st.session_state.symbol = st.query_params["symbol"] = symbol
+        st.session_state.symbol_opened = True
+        st.session_state.pop("corrected", None)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dashboard import formats
+from dashboard.deployment import Deployment
 from dashboard.feed import Snapshot
 from dashboard.freshness import Market, hours
 from dashboard.queries import Service
@@ -24,40 +25,42 @@ class Level(StrEnum):
 class Notice:
     level: Level
     sentence: str
+    remedy: str = ""
+    """What to do about it: words of this page alone, in Markdown, so that a command looks like one."""
 
 
-def notices(snapshot: Snapshot) -> list[Notice]:
+def notices(snapshot: Snapshot, deployment: Deployment = Deployment.NATIVE) -> list[Notice]:
     """All that is to be said about a snapshot; nothing when all is well."""
     if not snapshot.instruments:
         return [
-            *_platform(snapshot),
+            *_platform(snapshot, deployment),
             Notice(Level.INFO, "No symbol is tracked yet: ingestion adds the first ones when it starts."),
         ]
-    return [*_platform(snapshot), *_symbol(snapshot)]
+    return [*_platform(snapshot, deployment), *_symbol(snapshot)]
 
 
-def _platform(snapshot: Snapshot) -> list[Notice]:
+def _platform(snapshot: Snapshot, deployment: Deployment) -> list[Notice]:
     services = {service.name: service for service in snapshot.services}
     found = [
-        *_ingestion(services.get("ingestion")),
+        *_ingestion(services.get("ingestion"), deployment),
         *_poll(services.get("poll")),
-        *_stream(services.get("spark")),
+        *_stream(services.get("spark"), deployment),
     ]
     market = hours(snapshot.sessions, snapshot.now).market
     age_s = snapshot.stream_age_s
     if not found and age_s is not None and age_s > NOTHING_COMMITTED_S and market is not Market.CLOSED:
-        found.append(Notice(Level.WARNING, f"The stream runs, and has committed nothing new for {formats.age(age_s)}."))
+        silence = f"The stream runs, and has committed nothing new for {formats.age(age_s)}."
+        found.append(Notice(Level.WARNING, silence, f"`{deployment.logs('spark')}` says what it waits for."))
     return found
 
 
-def _stream(spark: Service | None) -> list[Notice]:
+def _stream(spark: Service | None, deployment: Deployment) -> list[Notice]:
     if spark is None:
         return [Notice(Level.INFO, "The stream has not started yet: no candle is being computed.")]
     if spark.age_s > SILENT_S or spark.state == "stopped":
         said = f" It last said: {spark.detail}" if spark.detail else ""
-        return [
-            Notice(Level.ERROR, _sentence(f"The stream is down: not heard of for {formats.age(spark.age_s)}.{said}"))
-        ]
+        sentence = _sentence(f"The stream is down: not heard of for {formats.age(spark.age_s)}.{said}")
+        return [Notice(Level.ERROR, sentence, _start(deployment, "spark"))]
     if spark.state in ("starting", "retrying", "waiting", "throttled"):
         return [
             Notice(
@@ -68,16 +71,12 @@ def _stream(spark: Service | None) -> list[Notice]:
     return []
 
 
-def _ingestion(ingestion: Service | None) -> list[Notice]:
+def _ingestion(ingestion: Service | None, deployment: Deployment) -> list[Notice]:
     if ingestion is None:
         return [Notice(Level.INFO, "Ingestion has not started yet: no prices are coming in.")]
     if ingestion.age_s > SILENT_S or ingestion.state == "stopped":
-        return [
-            Notice(
-                Level.ERROR,
-                f"Ingestion is down: not heard of for {formats.age(ingestion.age_s)}, no prices are coming in.",
-            )
-        ]
+        sentence = f"Ingestion is down: not heard of for {formats.age(ingestion.age_s)}, no prices are coming in."
+        return [Notice(Level.ERROR, sentence, _start(deployment, "ingestion"))]
     if ingestion.state in ("throttled", "retrying", "waiting", "starting"):
         return [
             Notice(
@@ -109,6 +108,10 @@ def _symbol(snapshot: Snapshot) -> list[Notice]:
     if snapshot.timeframe not in snapshot.timeframes:
         return [Notice(Level.INFO, f"{symbol} has no {snapshot.timeframe} candles yet.")]
     return []
+
+
+def _start(deployment: Deployment, service: str) -> str:
+    return f"`{deployment.start(service)}` starts it, `{deployment.logs(service)}` says why it stopped."
 
 
 def _sentence(text: str) -> str:

@@ -29,19 +29,23 @@ def panes(style: Style) -> dict[str, Pane]:
 
 
 def readouts(style: Style) -> list[dict[str, object]]:
-    """For each pane its title and its items: name, column, colour, decimals (or "amount" for volumes, "%" for a change)."""
+    """For each pane its title and its items: name, column, colour, decimals (or "amount" for volumes, "%" for a change).
+
+    `short` is the title of a narrow chart, on which an item with a `legend` shows that in place of name and value.
+    """
     colours, digits = style.palette, style.digits
     bar = [
         {"name": name, "column": f"data.0.{key}", "format": digits, "color": "direction"}
         for name, key in (("O", "open"), ("H", "high"), ("L", "low"), ("C", "close"))
     ]
     change = [{"name": "", "column": "layout.meta.bars.change_pct", "format": "%", "color": "direction"}]
-    averages = [
+    averages: list[dict[str, object]] = [
         {
             "name": f"SMA {length}",
             "column": f"data.{trace}.y",
             "format": digits,
             "color": getattr(colours, f"sma_{length}"),
+            "legend": f"SMA {length}" if length == min(style.averages) else str(length),
         }
         for trace, length in zip((2, 3, 4, 5), AVERAGES, strict=True)
         if length in style.averages
@@ -53,10 +57,15 @@ def readouts(style: Style) -> list[dict[str, object]]:
         {"name": "signal", "column": "data.10.y", "format": digits + 2, "color": colours.macd_signal},
         {"name": "hist", "column": "data.8.y", "format": digits + 2, "color": colours.muted},
     ]
-    lines: dict[str, tuple[str, list[dict[str, object]]]] = {
-        PRICE: (f"{style.symbol} {style.timeframe} {style.adjustment.words}", [*bar, *change, *averages]),
-        VOLUME: ("Volume", volume),
-        RSI: ("RSI 14", rsi),
-        MACD: ("MACD 12 26 9", macd),
+    of = f"{style.symbol} {style.timeframe}"
+    lines: dict[str, tuple[str, str, list[dict[str, object]]]] = {
+        PRICE: (f"{of} {style.adjustment.words}", of, [*bar, *change, *averages]),
+        VOLUME: ("Volume", "Volume", volume),
+        RSI: ("RSI 14", "RSI 14", rsi),
+        MACD: ("MACD 12 26 9", "MACD", macd),
     }
-    return [{"axis": axis, "title": lines[axis][0], "items": lines[axis][1]} for axis in panes(style)]
+    return [
+        {"axis": axis, "title": title, "short": short, "items": items}
+        for axis in panes(style)
+        for title, short, items in [lines[axis]]
+    ]

@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dashboard.deployment import Deployment
 from market.log_level import LogLevel
 
 
@@ -12,3 +13,4 @@ class DashboardSettings(BaseSettings):
     database_url: str
     log_level: LogLevel = LogLevel.INFO
     refresh_s: float = Field(default=1.0, gt=0)
+    deployment: Deployment = Deployment.NATIVE

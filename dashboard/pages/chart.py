@@ -4,5 +4,5 @@ from dashboard import heap
 from dashboard.live_page import show
 from dashboard.wiring import feed, settings
 
-show(feed(), settings().refresh_s)
+show(feed(), settings().refresh_s, settings().deployment)
 heap.set_aside()

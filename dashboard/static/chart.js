@@ -2,7 +2,7 @@
 // The element is made once and kept, whatever happens on the server; only numbers change in it.
 
 const version = new URL(import.meta.url).search;
-const { draw, viewOf } = await import(`./view.js${version}`);
+const { draw, keepClear, viewOf } = await import(`./view.js${version}`);
 const { attachPointer, showReadouts } = await import(`./pointer.js${version}`);
 
 const charts = new WeakMap();
@@ -77,35 +77,51 @@ function fit(chart) {
   return true;
 }
 
-export default async function render({ data, parentElement, setStateValue }) {
-  const chart = charts.get(parentElement) ?? create(parentElement);
+// Draws a message, at once if Plotly is there. Returns what ends it. Streamlit also ends a run that a newer one overtook: then
+// the chart lives on.
+export function show(parent, message, plotly, send) {
+  const chart = charts.get(parent) ?? create(parent);
   // A base must not be forgotten for the patch that came after it while Plotly was loading.
-  const base = data.base ?? (chart.pending?.id === data.id ? chart.pending.base : undefined);
-  chart.pending = base ? { ...data, base } : data;
-  chart.send = setStateValue;
+  const base = message.base ?? (chart.pending?.id === message.id ? chart.pending.base : undefined);
+  chart.pending = base ? { ...message, base } : message;
+  chart.send = send;
   fit(chart);
+  if (chart.Plotly) take(chart);
+  else load(chart, plotly);
+  return () => {
+    if (chart.root.isConnected) return;
+    chart.detach?.();
+    chart.detach = null;
+    if (chart.plot._fullLayout) chart.Plotly.purge(chart.plot);
+  };
+}
+
+async function load(chart, url) {
   try {
-    chart.Plotly ??= await loadPlotly(data.plotly);
+    chart.Plotly = await loadPlotly(url);
   } catch (error) {
     console.warn(error.message);
-    return cleanupOf(chart);
+    return;
   }
+  if (chart.root.isConnected) take(chart);
+}
+
+function take(chart) {
   const message = chart.pending;
-  if (!message) return cleanupOf(chart);
+  if (!message) return;
   chart.pending = null;
   if (message.base && message.id !== chart.id) {
     takeBase(chart, message.id, message.base);
     chart.patched = [];
   }
   if (message.id !== chart.id) {
-    setStateValue("base", `?${message.id}`); // this screen lacks the base that the server believes it has
-    return cleanupOf(chart);
+    chart.send("base", `?${message.id}`); // this screen lacks the base that the server believes it has
+    return;
   }
   takePatch(chart, message.patch);
   if (!chart.detach) attach(chart);
-  if (message.base) setStateValue("base", chart.id);
+  if (message.base) chart.send("base", chart.id);
   redraw(chart);
-  return cleanupOf(chart);
 }
 
 function attach(chart) {
@@ -124,16 +140,6 @@ function attach(chart) {
   };
 }
 
-// Streamlit also calls this for a run that a newer one overtook: then the chart lives on.
-function cleanupOf(chart) {
-  return () => {
-    if (chart.root.isConnected) return;
-    chart.detach?.();
-    chart.detach = null;
-    if (chart.plot._fullLayout) chart.Plotly.purge(chart.plot);
-  };
-}
-
 function schedule(chart) {
   if (chart.frame) return;
   chart.frame = requestAnimationFrame(() => {
@@ -143,10 +149,12 @@ function schedule(chart) {
 }
 
 function redraw(chart) {
-  if (!chart.figure) return;
+  // A place that is hidden has no width to draw in.
+  if (!chart.figure || !chart.root.clientWidth) return;
   fit(chart);
-  draw(chart);
   showReadouts(chart);
+  keepClear(chart);
+  draw(chart);
   showCountdown(chart);
   chart.draws += 1;
   chart.root.dataset.draws = chart.draws;

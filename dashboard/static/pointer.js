@@ -2,10 +2,11 @@
 // under the pointer off every pane.
 
 const version = new URL(import.meta.url).search;
-const { count, geometry, lastX, resetView, viewOf } = await import(`./view.js${version}`);
+const { count, geometry, lastX, paneTop, resetView, viewOf } = await import(`./view.js${version}`);
 const { words } = await import(`./words.js${version}`);
 
 const FEWEST_BARS = 15;
+const NARROW_PX = 560;
 
 function escaped(text) {
   const box = document.createElement("span");
@@ -28,17 +29,23 @@ export function showReadouts(chart) {
   const place = chart.hovered === undefined || chart.hovered >= count(chart) ? count(chart) - 1 : chart.hovered;
   if (place < 0) return;
   const isUp = chart.columns["data.0.close"][place] >= chart.columns["data.0.open"][place];
-  const { top, height, left } = geometry(chart);
+  const { left, width } = geometry(chart);
+  const isNarrow = width < NARROW_PX;
   const lines = child(chart.over, "cs-readouts");
   while (lines.children.length > meta.panes.length) lines.lastChild.remove();
   meta.panes.forEach((pane, k) => {
     const line = lines.children[k] ?? lines.appendChild(document.createElement("div"));
     line.className = "cs-readout";
     line.style.left = `${left + 6}px`;
-    line.style.top = `${top + height * (1 - chart.figure.layout[pane.axis].domain[1]) + 3}px`;
-    const spans = [`<b>${escaped(pane.title)}</b>`];
+    line.style.top = `${paneTop(chart, pane.axis) + 3}px`;
+    line.style.maxWidth = `${width - 6}px`; // the words stay off the axis
+    const spans = [`<b>${escaped(isNarrow ? pane.short : pane.title)}</b>`];
     for (const item of pane.items) {
       const color = item.color === "direction" ? (isUp ? meta.up : meta.down) : item.color;
+      if (isNarrow && item.legend) {
+        spans.push(`<span style="color:${color}">${item.legend}</span>`); // which line it is; its value has no room
+        continue;
+      }
       const name = item.name ? `<i>${item.name}</i> ` : "";
       spans.push(`<span>${name}<span style="color:${color}">${words(chart.columns[item.column][place], item.format)}</span></span>`);
     }

@@ -1,7 +1,7 @@
 // A piece of the page whose words come from the server and whose elements stay: only text and attributes that differ are
 // touched, so that nothing blinks and a link can be clicked in the middle of a refresh. Ages go on counting by themselves.
 
-const { hear, watchAges } = await import(`./ages.js${new URL(import.meta.url).search}`);
+const { watchAges } = await import(`./ages.js${new URL(import.meta.url).search}`);
 
 const strips = new WeakMap();
 
@@ -41,19 +41,15 @@ function create(parent) {
   return strip;
 }
 
-export default function render({ data, parentElement, setTriggerValue }) {
-  const strip = strips.get(parentElement) ?? create(parentElement);
-  strip.trigger = setTriggerValue;
+// Returns what ends it. Streamlit also ends a run that a newer one overtook: then the strip lives on.
+export function show(parent, html, trigger) {
+  const strip = strips.get(parent) ?? create(parent);
+  strip.trigger = trigger;
   const template = document.createElement("template");
-  template.innerHTML = data.html;
+  template.innerHTML = html;
   const fresh = document.createElement("div");
   fresh.className = "cs-strip";
   fresh.appendChild(template.content);
   morph(strip.root, fresh);
-  document.body.classList.toggle("cs-light", data.theme === "light");
-  if (data.title && document.title !== data.title) document.title = data.title;
-  hear(data.now_ms);
-  document.body.classList.toggle("cs-old", data.is_old);
-  // Streamlit also calls this for a run that a newer one overtook: then the strip lives on.
   return () => strip.root.isConnected || strip.unwatch();
 }

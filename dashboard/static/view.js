@@ -9,6 +9,10 @@ const HIGH_RANK = 6; // dashboard/ticks.py: a week, a session, a month, a year
 const BOUNDARIES = [7, 8, 9]; // a session, a month, a year: what may get a line through all panes
 const BARS_A_LINE = 5;
 const CHAR_PX = 6.7;
+const TWO_TICKS_PX = 64;
+const AIR_PX = 4;
+const MOST_CLEAR = 0.5;
+const WATERMARK_WIDTHS = 6.8; // SIMULATED is so many times as wide as its letters are high
 
 export function viewOf(chart) {
   const { view, shown, room } = chart.figure.layout.meta;
@@ -60,23 +64,42 @@ function extent(chart, paths, from, to, start) {
   return [low, high];
 }
 
+// How many pixels of each pane its words take, measured where they stand. The most that was seen counts, lest the scale jump with
+// a digit; another width or other panes begin anew.
+export function keepClear(chart) {
+  const { panes } = chart.figure.layout.meta;
+  const of = `${chart.root.clientWidth} ${panes.map(({ title, items }) => `${title} ${items.length}`)}`;
+  if (chart.clearOf !== of) [chart.clearOf, chart.clear] = [of, {}];
+  panes.forEach(({ axis }, k) => {
+    const line = chart.over.querySelector(".cs-readouts").children[k];
+    chart.clear[axis] = Math.max(chart.clear[axis] ?? 0, line.offsetTop + line.offsetHeight - paneTop(chart, axis) + AIR_PX);
+  });
+}
+
+// The top of a range that leaves a pane's words clear of what is drawn from `low` to `high`.
+function clearTop(chart, axis, low, high) {
+  const [bottom, top] = chart.figure.layout[axis].domain ?? [0, 1]; // no volume, no pane
+  const part = Math.min((chart.clear[axis] ?? 0) / (geometry(chart).height * (top - bottom)), MOST_CLEAR);
+  return high + ((high - low) * part) / (1 - part);
+}
+
 function ranges(chart, from, to) {
   const layout = chart.figure.layout;
   const none = [Infinity, -Infinity];
   const [low, high] = extent(chart, ["data.0.low", "data.0.high"], from, to, none);
   if (low <= high) {
-    // The top of the price pane is kept clear for its words.
     const air = (high - low || high * 0.002) * 0.06;
-    layout.yaxis.range = [low - air, high + air * 2.4];
+    layout.yaxis.range = [low - air, clearTop(chart, "yaxis", low - air, high + air / 2)];
   }
   const [, most] = extent(chart, ["data.6.y"], from, to, [0, 0]);
-  // The top of each lower pane is kept clear for its words, as is the price pane's.
-  layout.yaxis2.range = [0, (most || 1) * 1.3];
-  layout.yaxis2.tickvals = volumeTicks(most || 1);
+  layout.yaxis2.range = [0, clearTop(chart, "yaxis2", 0, most || 1)];
+  const [bottom, top] = layout.yaxis2.domain ?? [0, 1];
+  const ticks = volumeTicks(most || 1);
+  layout.yaxis2.tickvals = geometry(chart).height * (top - bottom) < TWO_TICKS_PX ? ticks.slice(1) : ticks;
   layout.yaxis2.ticktext = layout.yaxis2.tickvals.map((value) => amount(value).replace(/\.0+(?=[A-Z])/, ""));
   const [down, up] = extent(chart, ["data.8.y", "data.9.y", "data.10.y"], from, to, [0, 0]);
   const pad = (up - down || 1) * 0.1;
-  layout.yaxis4.range = [down - pad, up + pad * 2.5];
+  layout.yaxis4.range = [down - pad, clearTop(chart, "yaxis4", down - pad, up || down + 1)];
 }
 
 // Levels of labels from the highest rank down, for as long as a whole level fits: labels at an even pace read best. Sessions,
@@ -160,6 +183,11 @@ export function geometry(chart) {
   return { left: margin.l, top: margin.t, width, height };
 }
 
+export function paneTop(chart, axis) {
+  const { top, height } = geometry(chart);
+  return top + height * (1 - chart.figure.layout[axis].domain[1]);
+}
+
 export function toY(chart, axis, value) {
   const { top, height } = geometry(chart);
   const { domain, range } = chart.figure.layout[axis];
@@ -217,9 +245,11 @@ export function draw(chart) {
       ticktext: ticks.map((k) => (rank[k] >= boundary ? `<b>${tick[k]}</b>` : tick[k])),
     },
     shapes: [...lines, ...(layout.shapes ?? []).filter((shape) => shape.name !== "last" || within(shape.y0))],
-    annotations: (layout.annotations ?? []).map((mark) =>
-      mark.name === "last" ? { ...mark, y: Math.min(Math.max(mark.y, low), high) } : mark,
-    ),
+    annotations: (layout.annotations ?? []).map((mark) => {
+      if (mark.name === "last") return { ...mark, y: Math.min(Math.max(mark.y, low), high) };
+      if (mark.name !== "watermark") return mark;
+      return { ...mark, font: { ...mark.font, size: Math.min(mark.font.size, width / WATERMARK_WIDTHS) } };
+    }),
   };
   chart.Plotly.react(chart.plot, data, drawn, { displayModeBar: false, staticPlot: true, responsive: false });
   chart.root.dataset.from = view.from.toFixed(3);

@@ -37,7 +37,7 @@ class Market:
             execute_values(
                 cur, "INSERT INTO core.sessions (calendar, session_date, opens_at, closes_at) VALUES %s", sessions
             )
-            execute_values(cur, BARS, [self._bar(minute) for minute in range(MINUTES)])
+            execute_values(cur, BARS, [self.bar(minute) for minute in range(MINUTES)])
             execute_values(
                 cur,
                 "INSERT INTO core.indicators (symbol, timeframe, ts, revision, is_final, sma_5, sma_20, rsi_14, macd, macd_signal, "
@@ -49,7 +49,7 @@ class Market:
             )
         self.move(0)
 
-    def _bar(self, minute: int, close: float = 100.5, is_closed: bool = True) -> tuple[Any, ...]:
+    def bar(self, minute: int, close: float = 100.5, is_closed: bool = True) -> tuple[Any, ...]:
         ts = self.start + timedelta(minutes=minute)
         low, high = min(99.0, close), max(101.0, close)
         return ("AAPL", "1m", ts, ts + timedelta(minutes=1), ts.date(), "regular", 100.0, high, low, close, 500.0, 10, 100.0,
@@ -61,9 +61,10 @@ class Market:
         minute = int((now - self.start).total_seconds() // 60)
         close = 100.0 + (beat % 90) / 100
         with self.connection.cursor() as cur:
+            cur.execute("BEGIN")  # as the stream does: candle and price change together
             cur.execute("UPDATE core.bars SET is_closed = true, is_final = true WHERE NOT is_closed AND ts < %s",
                         (self.start + timedelta(minutes=minute),))  # fmt: skip
-            execute_values(cur, BARS, [self._bar(minute, close, is_closed=False)])
+            execute_values(cur, BARS, [self.bar(minute, close, is_closed=False)])
             cur.execute(
                 "INSERT INTO core.latest (symbol, price, session, session_date, previous_close, day_high, day_low, day_volume, "
                 "event_time, received_at, source) VALUES ('AAPL', %(p)s, 'regular', current_date, 100, 101, 99, 9999, now(), "
@@ -73,6 +74,7 @@ class Market:
             for name in ("ingestion", "spark"):
                 cur.execute("INSERT INTO core.service_status (name, state, detail) VALUES (%s, 'ok', 'well') "
                             "ON CONFLICT (name) DO UPDATE SET heartbeat_at = now()", (name,))  # fmt: skip
+            cur.execute("COMMIT")
 
     def trade(self) -> None:
         beat = 0

@@ -10,9 +10,9 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @contextmanager
-def opened(browser: Browser, url: str) -> Iterator[Page]:
+def opened(browser: Browser, url: str, width: int = 1500) -> Iterator[Page]:
     """The page in a window of its own, with its chart drawn."""
-    page = browser.new_page(viewport={"width": 1500, "height": 1000}, color_scheme="dark")
+    page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme="dark")
     page.goto(url)
     page.wait_for_selector(".cs-plot path.box", state="attached", timeout=90_000)
     page.wait_for_timeout(3_000)

@@ -1,9 +1,11 @@
 """What the page says when something is wrong or awaited."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from dashboard.deployment import Deployment
 from dashboard.notices import Level, notices
 from dashboard.queries import Service
 from tests.unit.dashboard.conftest import APPLE, CLOSE, make_snapshot
@@ -54,6 +56,22 @@ def test_nothing_is_said_when_all_is_well():
 )
 def test_each_trouble_has_its_sentence(services, level, sentence):
     assert sentences(services=services) == [(level, sentence)]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "services", "commands"),
+    [
+        (Deployment.NATIVE, [INGESTION, replace(SPARK, age_s=32.0)],
+         ["./candlestream start spark", "./candlestream logs spark"]),
+        (Deployment.COMPOSE, [INGESTION, replace(SPARK, age_s=32.0)],
+         ["docker compose up -d spark", "docker compose logs spark"]),
+        (Deployment.NATIVE, [replace(INGESTION, state="stopped"), SPARK],
+         ["./candlestream start ingestion", "./candlestream logs ingestion"]),
+    ],
+)  # fmt: skip
+def test_what_has_stopped_is_said_with_the_commands_that_help(deployment, services, commands):
+    [notice] = notices(make_snapshot(services=services), deployment)
+    assert re.findall("`(.+?)`", notice.remedy) == commands
 
 
 def test_a_process_is_down_after_fifteen_silent_seconds_and_not_before():

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.adjustment import Adjustment
 from dashboard.database import DatabaseProblem
 from dashboard.feed import Snapshot
+from dashboard.queries import Service
 from tests.unit.dashboard.conftest import APPLE, make_snapshot
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
@@ -52,6 +53,10 @@ def opened(feed, **query):
 def said(test):
     """The sentences as they are read: a backslash only keeps Markdown from taking the next character for its own."""
     return [re.sub(r"\\(.)", r"\1", alert.value) for alert in [*test.error, *test.warning, *test.info]]
+
+
+def intervals(test):
+    return list(test.get("button_group")[0].options)
 
 
 AWAY = DatabaseProblem("PostgreSQL at 127.0.0.1:5432 cannot be reached.", "connection refused")
@@ -131,6 +136,40 @@ def test_an_interval_that_does_not_exist_falls_back():
     test = opened(FakeFeed(make_snapshot()), timeframe="7m")
     assert not test.exception
     assert test.session_state["timeframe"] == "1m"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence", "address"),
+    [
+        ({"timeframe": "7q"},
+         "There is no interval 7q: 1m is shown. There are 1m, 5m, 15m, 30m, 1h, 1d, 1w, 1mo.", {"timeframe": "1m"}),
+        ({"prices": "both"},
+         "There is no scale of prices both: split is shown. There are raw, split, total_return.", {"prices": "split"}),
+    ],
+)  # fmt: skip
+def test_what_the_address_asks_for_in_vain_is_said_and_corrected(query, sentence, address):
+    test = opened(FakeFeed(make_snapshot()), **query)
+    assert said(test) == [sentence]
+    assert {name: test.query_params[name] for name in address} == address
+    test.run(timeout=20)
+    assert said(test) == [sentence], "a refresh does not take the words away"
+    test.selectbox(key="prices").set_value(Adjustment.RAW).run(timeout=20)
+    assert said(test) == [], "a choice does"
+
+
+def test_the_intervals_stay_when_the_symbol_has_no_bars():
+    test = opened(FakeFeed(make_snapshot(timeframes=[], rows=[], latest=None)), symbol="NOPE")
+    assert not test.exception
+    assert intervals(test) == ["1m", "5m", "15m", "30m", "1h", "1d", "1w", "1mo"]
+
+
+def test_a_stopped_stream_is_said_with_a_command_that_looks_like_one():
+    silent = [Service("ingestion", "ok", "", 1.0), Service("spark", "ok", "", 32.0)]
+    test = opened(FakeFeed(make_snapshot(services=silent)))
+    assert said(test) == [
+        "The stream is down: not heard of for 32 s. "
+        "`./candlestream start spark` starts it, `./candlestream logs spark` says why it stopped."
+    ]
 
 
 def test_prices_are_split_adjusted_unless_someone_chooses_otherwise():
