@@ -25,7 +25,7 @@ from ingestion.requesting import patiently
 from ingestion.rows import Records, records_of
 from ingestion.splits import SplitFactors
 from ingestion.young_splits import keep_believed
-from market.calendars import session_of, session_on
+from market.calendars import ex_date_of, session_on
 from market.contracts import Action
 
 log = structlog.get_logger()
@@ -158,9 +158,7 @@ def withdrawn(stored: Mapping[Key, float], answer: Answer, calendar: str) -> dic
     """What is stored of the days that an answer covers, from its first row to its last, and is not in it."""
     published = {(day, "split") for day, _ in answer.splits} | {(day, "dividend") for day, _ in answer.dividends}
     # The stream keeps an action under the session of its time, should the calendar know none on its day.
-    published |= {
-        (session_of(calendar, session_on(calendar, day).open_ms).session_date, what) for day, what in published
-    }
+    published |= {(ex_date_of(calendar, session_on(calendar, day).open_ms), what) for day, what in published}
     covered = [row.day for row in answer.rows]
     if not covered:
         return {}

@@ -19,7 +19,7 @@ from ingestion.publisher import Publisher
 from ingestion.rows import Records
 from ingestion.threads import in_thread
 from ingestion.young_splits import keep_believed, spoken_for
-from market.calendars import session_of
+from market.calendars import ex_date_of
 
 log = structlog.get_logger()
 
@@ -131,7 +131,7 @@ class Healing:
     async def _fill(self, holes: list[Hole], instrument: Instrument) -> tuple[Records, list[Covered]]:
         records, covered = await self._asking.ask(lambda: fill(holes, instrument, self._provider, self._source))
         splits = [
-            (session_of(instrument.calendar, action.event_ms).session_date, action.value)
+            (ex_date_of(instrument.calendar, action.event_ms), action.value)
             for action in records.actions
             if action.action == "split"
         ]

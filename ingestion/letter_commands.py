@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ingestion import letters, replay, terminal
@@ -63,10 +64,10 @@ def listed(found: list[Letter]) -> Table:
             str(letter.id),
             f"{letter.received_at:%Y-%m-%d %H:%M:%S}",
             letter.stage,
-            letter.symbol,
+            escape(letter.symbol),
             letter.reason,
-            letter.detail[:80],
-            state,
+            escape(letter.detail[:80]),
+            escape(state),
             style=MARKUP.get(letter.state),
         )
     return table

@@ -26,7 +26,7 @@ from ingestion.rows import records_of, refused_answer
 from ingestion.splits import SplitFactors
 from ingestion.standing import DELISTED, delisted_sentence, standing
 from ingestion.young_splits import keep_believed, spoken_for
-from market.calendars import session_at, session_of
+from market.calendars import ex_date_of, session_at
 from market.contracts import Action, Bar
 
 log = structlog.get_logger()
@@ -201,7 +201,7 @@ def news(bars: list[Bar], stored: dict[int, tuple[object, ...]]) -> list[Bar]:
 
 def new_actions(actions: list[Action], calendar: str, stored: dict[tuple[date, str], float]) -> list[Action]:
     """The splits and dividends that are not stored with the same value."""
-    days = [session_of(calendar, action.event_ms).session_date for action in actions]
+    days = [ex_date_of(calendar, action.event_ms) for action in actions]
     return [
         action for action, day in zip(actions, days, strict=True) if stored.get((day, action.action)) != action.value
     ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ingestion import tables
@@ -111,13 +112,14 @@ def listed(database: Database, now_ms: int) -> Table:
     ) in database.run(LIST):
         table.add_row(
             symbol,
-            name or "",
+            escape(name or ""),
             (kind or "").lower(),
             exchange or "",
             calendar or "",
             currency or "",
             str(decimals),
-            detail or (f"in quarantine ({checks})" if checks else standing_of(state, calendar, throttled, now_ms)),
+            escape(detail or "")
+            or (f"in quarantine ({checks})" if checks else standing_of(state, calendar, throttled, now_ms)),
             "fetched" if history else "not yet",
             "" if price is None else f"{price:.{decimals}f}",
             "" if at is None else spoken(at),

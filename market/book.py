@@ -220,28 +220,28 @@ class Book:
             counters[place] = counters.get(place, 0) + amount
 
     def _move_latest(self, batch: Batch, changes: Changes) -> None:
-        """The newest price of each symbol, from its ticks or, where none came, from the provider's minutes."""
+        """The newest price of each symbol, from its ticks and from the provider's minutes."""
         quoted = self._symbols(batch.quotes.symbols)
         told = np.unique([self.memory.symbol(key.symbol) for layer in batch.provider for key in layer.keys])
-        told = np.setdiff1d(told.astype(np.int64), quoted)
-        if not len(quoted) and not len(told):
+        touched = np.union1d(quoted, told.astype(np.int64))
+        if not len(touched):
             return
         if len(self.latest) < len(self.memory.symbols):
             more = np.zeros(len(self.memory.symbols) - len(self.latest), LATEST)
             self.latest = np.concatenate([self.latest, more])
-        quotes = batch.quotes.rows
-        new = latest.from_ticks(self.latest[quoted], quotes, self._around(quoted, quotes["session_date"]))
-        self._tell_latest(quoted, new, changes)
-        newest, has_price = self._newest_bars(told)
-        told, newest = told[has_price], newest[has_price]
+        before, quotes = self.latest[touched], batch.quotes.rows
+        around = self._around(quoted, quotes["session_date"])
+        self.latest[quoted] = latest.from_ticks(self.latest[quoted], quotes, around)
+        # A tick, too, may come after its minute's row.
+        newest, has_price = self._newest_bars(touched)
+        told_by = has_price & (np.isin(touched, told) | (newest["origin"] == PROVIDER_COMPLETE))
+        told, newest = touched[told_by], newest[told_by]
         known = self.latest[told]
         days, days_of_known = self._around(told, newest["session_date"]), self._around(told, known["session_date"])
-        self._tell_latest(told, latest.from_bars(known, newest, days, days_of_known), changes)
-
-    def _tell_latest(self, symbols: Ints, new: NDArray[np.void], changes: Changes) -> None:
-        moved = latest.moved(self.latest[symbols], new)
-        self.latest[symbols] = new
-        changes.latest.symbols += [self.memory.names[number] for number in symbols[moved].tolist()]
+        self.latest[told] = latest.from_bars(known, newest, days, days_of_known)
+        new = self.latest[touched]
+        moved = latest.moved(before, new)
+        changes.latest.symbols += [self.memory.names[number] for number in touched[moved].tolist()]
         changes.latest.rows = np.concatenate([changes.latest.rows, new[moved]])
 
     def _symbols(self, names: list[str]) -> Ints:

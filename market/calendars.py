@@ -198,6 +198,18 @@ def session_of(calendar: str, ts_ms: int) -> Session:
     return table.row(max(0, int(np.searchsorted(table.day_ms, ts_ms, side="right")) - 1))
 
 
+def ex_date_of(calendar: str, ts_ms: int) -> date:
+    """The ex-date of a split or dividend at `ts_ms`: its session's date, and on a day without a session that day itself.
+
+    The session before such a day still has the prices of before it.
+    """
+    session = session_of(calendar, ts_ms)
+    if ts_ms < session.close_ms:
+        return session.session_date
+    local = datetime.fromtimestamp(ts_ms / 1000, ZoneInfo(timezone_of(calendar))).date()
+    return max(session.session_date, local)
+
+
 def sessions_of(calendar: str, ts_ms: NDArray[np.int64]) -> SessionColumns:
     """`session_of` for an array of times."""
     table = _table(calendar, _year(int(ts_ms.max())) if ts_ms.size else FIRST_BUILD_THROUGH)

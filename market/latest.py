@@ -68,8 +68,10 @@ def from_ticks(known: NDArray[np.void], quotes: NDArray[np.void], days: NDArray[
     new["day_high"] = np.fmax(quotes["day_high"], days["day_high"])
     new["day_low"] = np.fmin(quotes["day_low"], days["day_low"])
     new["day_volume"] = first_known(quotes["day_volume"], days["day_volume"])
+    # As bars order ticks of one millisecond: by the day's volume, and then by price.
+    goes_on, falls_back = quotes["day_volume"] > known["day_volume"], quotes["day_volume"] < known["day_volume"]
     is_newer = (quotes["event_ms"] > known["event_ms"]) | (
-        (quotes["event_ms"] == known["event_ms"]) & (quotes["price"] > known["price"])
+        (quotes["event_ms"] == known["event_ms"]) & (goes_on | (~falls_back & (quotes["price"] > known["price"])))
     )
     return np.where(is_newer, new, known)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from market.bars import NONE, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
 from market.batches import Batch, Instrument, Layer, layered
-from market.calendars import session_of, sessions_of
+from market.calendars import ex_date_of, sessions_of
 from market.contracts import Bar
 from market.errors import Reason
 from market.frames import span, to_days
@@ -70,7 +70,7 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument], source: st
     scanned.rejects = partials.filter(pc.equal(kinds, "reject")).to_pylist()
     for row in partials.filter(pc.equal(kinds, "action")).to_pylist():
         # The exchange's own date: Sydney's ex-date is not UTC's.
-        ex_date = session_of(instruments[row["symbol"]].calendar, row["ts"]).session_date
+        ex_date = ex_date_of(instruments[row["symbol"]].calendar, row["ts"])
         scanned.actions.append(row | {"ex_date": ex_date})
     scanned.batch.splits = splits_in(scanned.actions)
     for row in partials.filter(pc.equal(kinds, "clock")).to_pylist():

@@ -145,3 +145,18 @@ def test_the_provider_is_believed_about_a_day_the_calendar_does_not_know() -> No
 def test_a_calendar_grows_when_time_passes_its_end() -> None:
     far = calendars.session_of("XNYS", ms("2031-06-03T15:00"))
     assert far.session_date == date(2031, 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "moment", "ex_date"),
+    [
+        ("XNYS", "2026-03-13T13:30", date(2026, 3, 13)),  # a Friday's open
+        ("XNYS", "2026-03-14T13:30", date(2026, 3, 14)),  # the Saturday after it
+        ("XNYS", "2026-11-26T14:30", date(2026, 11, 26)),  # Thanksgiving
+        ("XASX", "2026-03-15T23:00", date(2026, 3, 16)),  # Sydney opens on UTC's Sunday
+        ("24/7", "2026-03-14T00:00", date(2026, 3, 14)),
+    ],
+)
+def test_an_action_on_a_day_without_a_session_is_of_that_day(calendar: str, moment: str, ex_date: date) -> None:
+    ts_ms = int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
+    assert calendars.ex_date_of(calendar, ts_ms) == ex_date

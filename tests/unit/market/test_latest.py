@@ -85,14 +85,23 @@ NO_DAYS = empty_rows(0)
 
 
 @pytest.mark.parametrize(
-    ("event_ms", "price", "is_newer"),
-    [(T0 + 1, 1.0, True), (T0, 10.01, True), (T0, 10.0, False), (T0, 9.99, False), (T0 - 1, 99.0, False)],
+    ("event_ms", "day_volume", "price", "is_newer"),
+    [
+        (T0 + 1, 500.0, 1.0, True),
+        (T0, 501.0, 9.99, True),
+        (T0, 500.0, 10.01, True),
+        (T0, None, 10.01, True),
+        (T0, 500.0, 10.0, False),
+        (T0, 500.0, 9.99, False),
+        (T0, 499.0, 10.01, False),
+        (T0 - 1, 900.0, 99.0, False),
+    ],
 )
-def test_of_two_ticks_the_later_counts_and_at_the_same_time_the_higher(
-    event_ms: int, price: float, is_newer: bool
+def test_of_two_ticks_the_later_counts_and_at_the_same_time_the_one_with_more_volume_or_the_higher(
+    event_ms: int, day_volume: float | None, price: float, is_newer: bool
 ) -> None:
     known = latest_from_tick(None, quote(), NO_DAYS)
-    found = latest_from_tick(known, quote(event_ms=event_ms, price=price), NO_DAYS)
+    found = latest_from_tick(known, quote(event_ms=event_ms, day_volume=day_volume, price=price), NO_DAYS)
     assert (found is not None) == is_newer
 
 
@@ -165,6 +174,18 @@ def test_a_tick_outside_of_what_the_provider_says_of_its_minute_is_no_latest_pri
     found = latest_from_bar(known, newest, day(TODAY, 9.8, 8.5, 9.5, 70.0))
     assert found.price == price
     assert (found.day_high == 9.8) == (price == 9.5), "nor is it the day's highest"
+
+
+def test_a_refuted_tick_is_no_latest_price_however_tick_and_row_are_cut_into_batches() -> None:
+    #   tick 10.1, 10.0 ... tick 11 (a spike) | bell | row: high 10.2
+    ts = open_ms("AAPL", MONDAY)
+    first, spike = TickEvent("AAPL", ts + 1_000, 10.1, 1), TickEvent("AAPL", ts + 58_000, 11.0, 2)
+    row = BarEvent("AAPL", "1m", MONDAY, ts, (10.0, 10.2, 9.9, 10.05, 70.0), ts + 90_000)
+    for cuts in ([[first, spike, row]], [[first, spike], [row]], [[first], [row], [spike]], [[row], [first, spike]]):
+        fold = Fold()
+        for batch in cuts:
+            fold.step(batch)
+        assert fold.book.latest["price"].tolist()[:1] == [10.05], cuts
 
 
 def test_a_symbol_with_days_alone_has_the_last_days_close() -> None:

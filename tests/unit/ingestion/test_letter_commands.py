@@ -1,0 +1,23 @@
+"""What `dead-letters list` makes of letters."""
+
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from ingestion.letter_commands import listed
+from ingestion.letters import Letter
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def test_what_a_refused_record_says_is_shown_as_it_is_and_not_taken_for_markup() -> None:
+    detail = "price='[/b]' is not float"
+    place = ("market.events.v1", 0, 7, NOW, NOW)
+    letter = Letter(1, "stream", "bad_type", detail, "[red]X", b"{}", *place, "failed", None, None, 1, "[/i] again")
+    console = Console(record=True, width=200)
+    console.print(listed([letter]))
+    shown = console.export_text()
+    assert all(words in shown for words in (detail, "[red]X", "failed ([/i] again)"))
