@@ -143,11 +143,12 @@ def stream(platform: Platform) -> ProcessSpec:
 def dashboard(platform: Platform) -> ProcessSpec:
     # All other options stand in .streamlit/config.toml, which Streamlit finds in the folder it starts in.
     flags = ["--server.address", HOST, "--server.port", str(platform.ports["dashboard"])]
+    variables = {"CANDLESTREAM_DATABASE_URL": platform.database_url(READER), "CANDLESTREAM_DEPLOYMENT": "native"}
     return ProcessSpec(
         name="dashboard",
         service="dashboard",
         command=[str(PYTHON), "-m", "streamlit", "run", "dashboard/app.py", *flags],
-        environment=platform.environment() | {"CANDLESTREAM_DATABASE_URL": platform.database_url(READER)},
+        environment=platform.environment() | variables,
         log=log_of(platform, "dashboard"),
         probe=http_probe(platform.url("dashboard", "/_stcore/health")),
         cwd=REPO,

@@ -64,7 +64,7 @@ def test_what_an_answer_covers_and_does_not_have_is_missing() -> None:
 def test_an_action_on_a_day_that_the_calendar_takes_for_a_holiday_is_not_missing() -> None:
     saturday = date(2020, 8, 29)
     answer = Answer(0, [row(FRIDAY), row(saturday), row(MONDAY)], [], [(saturday, 0.2)])
-    assert withdrawn({(FRIDAY, "dividend"): 0.2}, answer, "XNYS") == {}
+    assert withdrawn({(saturday, "dividend"): 0.2}, answer, "XNYS") == {}
 
 
 class Platform:
