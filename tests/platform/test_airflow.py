@@ -42,7 +42,7 @@ def test_a_run_that_misses_its_deadline_is_told_in_the_services_status(running: 
         " (SELECT id FROM dag_run WHERE dag_id = 'poll' AND state = 'running') RETURNING id",
     )
     assert len(moved) == 1
-    told = "SELECT state, detail FROM v1.service_status WHERE name = 'airflow' AND position('poll ' IN detail) = 1"
+    told = "SELECT state, detail FROM v1.service_status WHERE name = 'deadlines' AND position('poll ' IN detail) = 1"
     running.wait(lambda _: bool(running.rows(told)))
     [(state, detail)] = running.rows(told)
     assert (state, detail) == ("waiting", "poll was not done 1200 s after it was queued: see its log in Airflow")
