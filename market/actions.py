@@ -55,6 +55,12 @@ class Splits:
             self._of[symbol] = sorted(split for split in found if split[1] != 1.0)
         return changed
 
+    def copy(self) -> "Splits":
+        """Another one that knows the same, and may learn more."""
+        other = Splits()
+        other._told, other._of = dict(self._told), dict(self._of)
+        return other
+
     def newest(self, symbol: str) -> int:
         """The ex-date of the newest split; `NO_SPLIT` where there is none."""
         known = self._of.get(symbol)

@@ -51,9 +51,9 @@ _EVENT = f"""
     ORDER BY b.ts DESC LIMIT %(count)s"""  # noqa: S608
 
 # `resplit` is the oldest ex-date of a split that was not known as it is now, `differing` the oldest bar that was not seen as it
-# stands now, or whose indicators such a split moved; `anchor` is the newest stored state before it (the kernel's and, one after
-# another, those of all choices), and `reach` the oldest bar to read: the count asked for, or the kernel's window before the
-# anchor; without an anchor the whole series.
+# stands now, whose indicators such a split moved, or whose values are being recomputed; `anchor` is the newest stored state
+# before it (the kernel's and, one after another, those of all choices), and `reach` the oldest bar to read: the count asked for,
+# or the kernel's window before the anchor; without an anchor the whole series.
 _SEEN = f"""
     WITH resplit AS MATERIALIZED (
         SELECT min(coalesce(n.ex_date, o.ex_date)) AS ex_date
@@ -70,6 +70,7 @@ _SEEN = f"""
              WHERE b.symbol = %(symbol)s AND b.timeframe = %(timeframe)s AND b.session = 'regular' AND b.ts <= %(at)s
                AND b.session_date >= (SELECT ex_date FROM resplit)
                AND b.ts >= ((SELECT ex_date FROM resplit) - 1)::timestamp AT TIME ZONE 'UTC'),
+            (SELECT q.from_ts FROM v1.recomputations q WHERE q.symbol = %(symbol)s AND q.timeframe = %(timeframe)s),
             'infinity') AS ts
     ), anchor AS MATERIALIZED (
         SELECT s.ts, s.state || c.state AS state FROM v1.indicator_states s

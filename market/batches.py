@@ -31,6 +31,11 @@ class Layer:
     which: NDArray[np.int64]
     rows: Rows
 
+    def where(self, mask: NDArray[np.bool_]) -> "Layer":
+        """Some of the rows, with the keys that they have."""
+        numbers, which = np.unique(self.which[mask], return_inverse=True)
+        return Layer([self.keys[k] for k in numbers.tolist()], which, self.rows[mask])
+
 
 @dataclass(slots=True)
 class Batch:
@@ -42,6 +47,7 @@ class Batch:
     clocks: dict[int, tuple[int, int]] = field(default_factory=dict)  # partition → (complete through, since)
     partitions: dict[str, int] = field(default_factory=dict)  # symbol → its partition of the events topic
     splits: list[Split] = field(default_factory=list)
+    corrected: set[str] = field(default_factory=set)  # symbols whose past was folded before it (`market.past`)
 
 
 @dataclass(slots=True)

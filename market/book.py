@@ -40,6 +40,12 @@ class Book:
 
     def apply(self, batch: Batch) -> Changes:
         """Merges a batch and gives what is to be written."""
+        changes = self.fold(batch)
+        self._move_latest(batch, changes)
+        return changes
+
+    def fold(self, batch: Batch) -> Changes:
+        """`apply` for bars and indicators alone: the newest prices stay as they are."""
         changes = Changes()
         resplit = self.memory.learn(batch.splits)
         met = self._symbols(list(batch.partitions))
@@ -58,7 +64,6 @@ class Book:
         changes.series = recompute.collect(self.memory, again)
         is_minute = IS_MINUTES[self.memory.arena.table["frame"][changes.series.replaced_which]]
         self._count(changes.corrected, changes.series.replaced_which[is_minute], changes.series.replaced[is_minute])
-        self._move_latest(batch, changes)
         return changes
 
     def know_splits(self, splits: list[Split]) -> None:
@@ -222,8 +227,9 @@ class Book:
     def _move_latest(self, batch: Batch, changes: Changes) -> None:
         """The newest price of each symbol, from its ticks and from the provider's minutes."""
         quoted = self._symbols(batch.quotes.symbols)
-        told = np.unique([self.memory.symbol(key.symbol) for layer in batch.provider for key in layer.keys])
-        touched = np.union1d(quoted, told.astype(np.int64))
+        told_of = {key.symbol for layer in batch.provider for key in layer.keys} | batch.corrected
+        told = np.unique(self._symbols(sorted(told_of)))
+        touched = np.union1d(quoted, told)
         if not len(touched):
             return
         if len(self.latest) < len(self.memory.symbols):

@@ -1,6 +1,6 @@
 """What the fold remembers: the newest bars of every series, and older ones read back from the database when they are needed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,6 +85,9 @@ class Stored(Protocol):
     def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
         """The session date (days since the epoch) of the oldest row of each series, None where there is none."""
 
+    def start_after(self, key: SeriesKey, from_ms: int, count: int) -> int | None:
+        """The start of the row that has `count` rows between `from_ms` (included) and itself; None where there are not so many."""
+
 
 class Memory:
     """All series by number. `symbols` has a line a symbol."""
@@ -121,9 +124,16 @@ class Memory:
         """`get` for many series, in few reads."""
         keys = [key for key in keys if key not in self.ids]
         self.meet_symbols(list(dict.fromkeys(key.symbol for key in keys)))
+        self._begin(keys, self._add)
+
+    def read_again(self, keys: list[SeriesKey]) -> None:
+        """What is in memory of these series is read anew: what is stored has changed."""
+        self._begin(keys, self.ids.__getitem__)
+
+    def _begin(self, keys: list[SeriesKey], number: Callable[[SeriesKey], int]) -> None:
         self.arena.reserve(len(keys) * (KEEP_ROWS + KEEP_ROWS // 4))
         for block in self.stored.newest(keys, KEEP_ROWS, [WHOLE_ROWS[key.timeframe] for key in keys]):
-            series = np.array([self._add(key) for key in block.keys], np.int64)
+            series = np.array([number(key) for key in block.keys], np.int64)
             self.arena.begin(series, block.counts, block.bare, block.rows, block.states, block.values, block.is_all)
             self._keep_waiting(series)
 

@@ -31,6 +31,7 @@ STAGE = "stage_chosen"
 CREATE_STAGE = (
     f"CREATE TEMP TABLE {STAGE} ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())}) ON COMMIT DELETE ROWS"
 )
+EMPTY_STAGE = f"TRUNCATE pg_temp.{STAGE}"
 UPSERT = f"""
     INSERT INTO core.indicator_values ({", ".join(COLUMNS)})
     SELECT {", ".join(COLUMNS)} FROM pg_temp.{STAGE}

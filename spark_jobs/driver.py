@@ -6,13 +6,15 @@ from concurrent.futures import Future
 
 import pyarrow.compute as pc
 import structlog
+from psycopg2.extensions import cursor as Cursor
 from pyspark.sql import DataFrame, SparkSession
 
 from market.batches import Changes
 from market.errors import Reason
+from market.past import Past, Recomputation, divide, work_off
 from market.topics import DAY_MS
 from spark_jobs import health as metrics
-from spark_jobs import kill_points, ledger, rebuild, topics
+from spark_jobs import kill_points, ledger, rebuild, recomputations, topics
 from spark_jobs.batch import Scanned, read_scan
 from spark_jobs.bounds import Bounds
 from spark_jobs.columns import TOPIC_NAMES
@@ -29,6 +31,8 @@ from spark_jobs.strangers import Strangers
 
 # What claims to happen later than this from now is refused; partitions are made further ahead.
 HORIZON_MS = 2 * DAY_MS
+# While a backfill goes on, what it leaves to be recomputed gathers: a slice is done so often.
+RECOMPUTE_EVERY_S = 5.0
 # Whoever stops the stream waits so long for the batch that is at work; the supervisor waits longer before it kills.
 LONGEST_BATCH_S = 5.0
 
@@ -60,9 +64,11 @@ class Driver(Held):
         self.planned: Planned | None = None
         self._has_read: Future[None] = Future()
         self._at_work = threading.Lock()
+        self._is_wanted = threading.Event()
         self._is_finished = threading.Event()
         self._ended_at = time.monotonic()
         self._records_per_s = 0.0
+        self._recomputed_at = self._ended_at
 
     def claim(self) -> None:
         super().claim()
@@ -88,9 +94,22 @@ class Driver(Held):
         if self._at_work.acquire(timeout=LONGEST_BATCH_S):
             self._at_work.release()
 
+    def go_on_without_batches(self) -> None:
+        """Where nothing comes (a closed market, a feed that is down), what is left to be recomputed does not wait for it."""
+        told = (self._is_wanted, self._is_finished, self.stop)
+        while self.recomputations and not any(event.is_set() for event in told):
+            if not self._at_work.acquire(blocking=False):
+                return
+            try:
+                self._recompute()
+            finally:
+                self._at_work.release()
+
     def handle(self, frame: DataFrame, batch_id: int) -> None:
         """foreachBatch's function: scan, fold, commit; then a rest if the market is quiet."""
+        self._is_wanted.set()
         with self._at_work:
+            self._is_wanted.clear()
             if not self._is_finished.is_set():
                 self._handle(frame, batch_id)
 
@@ -99,11 +118,17 @@ class Driver(Held):
             self._has_read.result()
             steps = self.steps = Steps()
             scanned = self._scan(frame.sparkSession)
-            self._commit(scanned)
+            has_past = self._commit(scanned)
+            records = sum(part.records for part in scanned.ranges)
+            self._tell(scanned, records, batch_id, steps)
+            if not has_past or time.monotonic() - self._recomputed_at > RECOMPUTE_EVERY_S:
+                self._recompute()
+            self._rest(records)
         except Exception as error:
             self.failure = error
             raise
-        records = sum(part.records for part in scanned.ranges)
+
+    def _tell(self, scanned: Scanned, records: int, batch_id: int, steps: Steps) -> None:
         for step, seconds in steps.seconds.items():
             metrics.BATCH_SECONDS.labels(step).observe(seconds)
         metrics.COMMITTED_AT.set_to_current_time()
@@ -117,7 +142,6 @@ class Driver(Held):
             **{f"{step}_s": round(seconds, 4) for step, seconds in steps.seconds.items()},
             ranges=[(part.topic, part.partition, part.first, part.last) for part in scanned.ranges],
         )
-        self._rest(records)
 
     def _scan(self, spark: SparkSession) -> Scanned:
         """One pass over the batch's records; a second one where it met symbols that became known meanwhile."""
@@ -157,12 +181,14 @@ class Driver(Held):
 
         return self._patiently(read, lambda: False)
 
-    def _commit(self, scanned: Scanned) -> None:
-        """The batch's transaction, tried until its outcome is known."""
+    def _commit(self, scanned: Scanned) -> bool:
+        """The batch's transaction, tried until its outcome is known. Gives whether it corrected older sessions."""
+        has_past = False
         end = {(part.topic, part.partition): part.last + 1 for part in scanned.ranges}
 
         def attempt() -> bool:
-            self._write(scanned)
+            nonlocal has_past
+            has_past = self._write(scanned)
             return True
 
         def is_written() -> bool:
@@ -174,11 +200,14 @@ class Driver(Held):
             return False
 
         self._patiently(attempt, is_written)
+        return has_past
 
-    def _write(self, scanned: Scanned) -> None:
+    def _write(self, scanned: Scanned) -> bool:
         assert self._connection is not None  # noqa: S101
         with self._connection, self._connection.cursor() as cursor:
-            changes: Changes = self.book.apply(scanned.batch)
+            past, batch = divide(self.book, scanned.batch)
+            left = self._write_past(cursor, past) if past is not None else []
+            changes: Changes = self.book.apply(batch)
             self.steps.end("fold")
             self.writer.write(cursor, changes, scanned, self.positions, time.time_ns() // 1_000_000)
             steps = self._steps(scanned)
@@ -190,7 +219,8 @@ class Driver(Held):
                 metrics.LOST_RANGES.inc()
                 topics.open_gap(cursor, at.topic, "log_truncated", f"offsets {gone.first} to {gone.last} were gone")
             # Readers ask as of a time by when what closed or changed a bar was committed (`v1.bars_as_of`).
-            began_at = ledger.began_at(cursor) if changes.series.rows["closed"].any() else None
+            closes = past is not None or changes.series.rows["closed"].any()
+            began_at = ledger.began_at(cursor) if closes else None
             kill_points.reached(Point.IN_TRANSACTION)
             ledger.advance(cursor, self.cluster_id, self.epoch, steps)
             self.steps.end("write")
@@ -201,12 +231,52 @@ class Driver(Held):
             at = self.positions[place]
             at.next_offset, at.clock_ms, at.clock_since_ms = step.next_offset, step.clock_ms, step.clock_since_ms
         self.book.published()
+        for job in left:
+            self.recomputations[job.key] = job.joined(self.recomputations.get(job.key, job))
+        metrics.RECOMPUTATIONS.set(len(self.recomputations))
         if began_at is not None:
             ledger.note_commit(self._connection, began_at)
         for part in scanned.ranges:
             metrics.RECORDS.labels(self.positions[part.topic, part.partition].topic).inc(part.records)
         for row in scanned.rejects:
             metrics.REJECTED.labels(str(row["reason"])).inc()
+        return past is not None
+
+    def _write_past(self, cursor: Cursor, past: Past) -> list[Recomputation]:
+        """What the batch has of older sessions, before the live book folds the rest; gives what is left to be recomputed."""
+        changes, left = past.fold()
+        self.writer.write_past(cursor, changes, time.time_ns() // 1_000_000)
+        recomputations.add(cursor, left)
+        past.hand_over()
+        self.log.info(
+            "older_sessions", bars=len(changes.series), recomputations=[" ".join(job.key[:2]) for job in left]
+        )
+        return left
+
+    def _recompute(self) -> None:
+        """A slice of what corrections of older sessions have left to do, in a transaction of its own."""
+
+        def attempt() -> bool:
+            if not self.recomputations:
+                return True
+            assert self._connection is not None  # noqa: S101
+            key, job = next(iter(self.recomputations.items()))
+            with self._connection, self._connection.cursor() as cursor:
+                ledger.check_epoch(cursor, self.epoch)
+                changes, rest = work_off(self.book, job)
+                self.writer.write_values(cursor, changes)
+                recomputations.move(cursor, job, rest)
+            self.book.published()
+            if rest is not None:
+                self.recomputations[key] = rest
+            else:
+                del self.recomputations[key]
+                self.log.info("recomputed", symbol=key.symbol, timeframe=key.timeframe)
+            metrics.RECOMPUTATIONS.set(len(self.recomputations))
+            return True
+
+        self._patiently(attempt, lambda: False)
+        self._recomputed_at = time.monotonic()
 
     def _steps(self, scanned: Scanned) -> list[ledger.Advance]:
         steps = []
@@ -223,5 +293,8 @@ class Driver(Held):
         # Smoothed over a second: the fewer records a short cycle has, the less they say.
         self._records_per_s += (records / cycle_s - self._records_per_s) * min(1.0, cycle_s)
         if self._records_per_s < self.settings.quiet_records_per_s:
-            self.stop.wait(max(0.0, self.settings.quiet_cycle_s - cycle_s))
+            until = self._ended_at + self.settings.quiet_cycle_s
+            while self.recomputations and time.monotonic() < until and not self._is_finished.is_set():
+                self._recompute()
+            self.stop.wait(max(0.0, until - time.monotonic()))
         self._ended_at = time.monotonic()

@@ -32,6 +32,9 @@ BATCH_SECONDS = Histogram(
 )
 COMMITTED_AT = Gauge("candlestream_stream_committed_timestamp_seconds", "Time of the last commit")
 LOST_RANGES = Counter("candlestream_stream_lost_ranges_total", "Ranges of the log that were gone before they were read")
+RECOMPUTATIONS = Gauge(
+    "candlestream_stream_recomputations", "Series whose indicators are recomputed after a correction of older sessions"
+)
 RETRIES = Counter("candlestream_stream_retries_total", "Batches tried again after the database was away")
 
 

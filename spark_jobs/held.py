@@ -15,11 +15,11 @@ import structlog
 from psycopg2.extensions import connection as Connection
 
 from market.book import Book
-from spark_jobs import chosen_history, ledger, rebuild, topics
+from spark_jobs import chosen_history, ledger, rebuild, recomputations, topics
 from spark_jobs import health as metrics
 from spark_jobs.health import Health
 from spark_jobs.known import Known
-from spark_jobs.reader import read_instruments, read_latest, read_written_from
+from spark_jobs.reader import Reader, read_instruments, read_latest, read_written_from
 from spark_jobs.settings import Settings
 from spark_jobs.splits import read_splits
 from spark_jobs.two_readers import TwoReaders
@@ -46,6 +46,7 @@ class Held:
         self.epoch = 0
         self.cluster_id = ""
         self.positions: ledger.Positions = {}
+        self.recomputations: recomputations.Queue = {}
         self._connection: Connection | None = None
 
     def claim(self) -> None:
@@ -100,6 +101,9 @@ class Held:
             self.book.know_latest(read_latest(self._connection, instruments))
             self.book.clock_ms = {p: at.clock_ms for (_, p), at in self.positions.items() if at.clock_ms}
             rebuild.wake(self.book, self._connection)
+            # From here on what is read may have been written by the same transaction: another connection does not see it.
+            self.book.memory.stored = Reader(self._connection, instruments, chosen)
+            self.recomputations = recomputations.read(self._connection)
             self._from_ms = read_written_from(self._connection)
         self._known = Known.of(list(self.book.instruments))
 

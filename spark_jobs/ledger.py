@@ -119,8 +119,11 @@ def advance(cursor: Cursor, cluster_id: str, epoch: int, steps: list[Advance]) -
 
 
 def check_epoch(cursor: Cursor, epoch: int) -> None:
-    """Raises `Fenced` when a later driver has claimed the query, `LedgerMoved` when the database does not know our claim."""
-    cursor.execute("SELECT epoch, owner FROM core.stream_epochs WHERE query = %s", (QUERY,))
+    """Raises `Fenced` when a later driver has claimed the query, `LedgerMoved` when the database does not know our claim.
+
+    Until the caller's transaction ends no other driver can claim it.
+    """
+    cursor.execute("SELECT epoch, owner FROM core.stream_epochs WHERE query = %s FOR SHARE", (QUERY,))
     row = cursor.fetchone()
     if row is None or row[0] < epoch:
         raise LedgerMoved(f"an older database: it knows epoch {row[0] if row else 'none'}, this driver's is {epoch}")

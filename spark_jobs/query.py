@@ -152,6 +152,7 @@ def watch(query: StreamingQuery, driver: Driver, health: Health, stop: threading
         while not stop.is_set() and not health.fenced.is_set():
             if query.awaitTermination(0.5):  # type: ignore[arg-type]  # Spark takes parts of a second, too
                 return
+            driver.go_on_without_batches()
     except StreamingQueryException:
         if driver.failure is not None:
             raise driver.failure from None

@@ -97,6 +97,10 @@ FIRST_SESSIONS = """
             WHERE t.symbol = s.symbol AND t.timeframe = s.timeframe AND t.session = s.session ORDER BY t.ts LIMIT 1)
     FROM unnest(%s, %s, %s) WITH ORDINALITY AS s (symbol, timeframe, session, number) ORDER BY s.number"""
 
+START_AFTER = """
+    SELECT (extract(epoch FROM ts) * 1000)::bigint FROM core.bars
+    WHERE symbol = %s AND timeframe = %s AND session = %s AND ts >= %s ORDER BY ts OFFSET %s LIMIT 1"""
+
 
 class Reader:
     """`market.memory.Stored` over a connection; reads its own transaction's rows."""
@@ -125,6 +129,12 @@ class Reader:
         with self.connection.cursor() as cursor:
             cursor.execute(FIRST_SESSIONS, [list(column) for column in zip(*keys, strict=True)])
             return [day for (day,) in cursor.fetchall()]
+
+    def start_after(self, key: SeriesKey, from_ms: int, count: int) -> int | None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(START_AFTER, (*key, _time(from_ms), count))
+            row = cursor.fetchone()
+            return None if row is None else int(row[0])
 
     def newest_of(self, keys: list[SeriesKey], count: int, whole: Ints) -> Newest:
         """`newest` of so few series that they are read at once."""

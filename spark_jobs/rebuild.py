@@ -145,6 +145,7 @@ def recompute_if_kernel_changed(
     write_newest_first(older, write)
     with connection, connection.cursor() as cursor:
         cursor.execute("UPDATE core.stream_epochs SET kernel_version = %s WHERE query = %s", (version, QUERY))
+        cursor.execute("DELETE FROM core.recomputations")
     log.info("kernel_recomputed", kernel_version=version, rows=rows)
     return True
 

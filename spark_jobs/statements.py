@@ -25,6 +25,7 @@ CREATE_STAGES = "; ".join(
     + ") ON COMMIT DELETE ROWS"
     for stage, columns in STAGES.items()
 )
+EMPTY_STAGES = f"TRUNCATE {', '.join(f'pg_temp.{stage}' for stage in STAGES)}"
 COPY_STAGE = "COPY pg_temp.{} FROM STDIN (FORMAT binary)"
 COPY_BARS = f"COPY core.bars ({_list(BAR_NAMES)}) FROM STDIN (FORMAT binary)"
 COPY_INDICATORS = f"COPY core.indicators ({_list(INDICATOR_NAMES)}) FROM STDIN (FORMAT binary)"

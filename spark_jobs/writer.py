@@ -90,10 +90,25 @@ class Writer:
         return True
 
     def write_indicators(self, cursor: Cursor, changes: BarChanges) -> None:
-        """Values and states alone, for bars that stay as they are."""
+        """The kernel's values and states alone, for bars that stay as they are."""
         if len(changes):
             stage(cursor, "stage", staged(changes, self.source))
             cursor.execute(statements.UPSERT_INDICATORS)
+
+    def write_values(self, cursor: Cursor, changes: BarChanges) -> None:
+        """`write_indicators`, with those that are chosen."""
+        self.write_indicators(cursor, changes)
+        if self.chosen and len(changes):
+            chosen.write(cursor, changes, self.chosen, range(len(self.chosen.all)))
+
+    def write_past(self, cursor: Cursor, changes: Changes, at_ms: int) -> None:
+        """What the same batch has of the past: bars and what is counted of them."""
+        self.write_series(cursor, changes.series)
+        self._write_quality(cursor, changes, Counter(), at_ms // (24 * 60 * MINUTE_MS))
+        # The rest of the batch is staged in the same transaction.
+        cursor.execute(statements.EMPTY_STAGES)
+        if self.chosen:
+            cursor.execute(chosen.EMPTY_STAGE)
 
     def _write_latest(self, cursor: Cursor, changes: Changes) -> None:
         if len(changes.latest):

@@ -104,13 +104,15 @@ class Rig:
             consumer.close()
 
     def drain(self, limit_s: float = LIMIT_S) -> None:
-        """Waits until the ledger stands at the end of every partition."""
+        """Waits until the ledger stands at the end of every partition, and nothing is left to be recomputed."""
         ends = self.sent()
 
         def is_drained() -> bool:
             rows = self.ask("SELECT topic, partition, next_offset FROM v1.stream")
             stands = {(row[0], row[1]): row[2] for row in rows}
-            return all(stands.get(place, 0) >= end for place, end in ends.items() if end)
+            if not all(stands.get(place, 0) >= end for place, end in ends.items() if end):
+                return False
+            return self.ask("SELECT count(*) FROM v1.recomputations") == [(0,)]
 
         try:
             until(is_drained, "the ledger at the log's end", limit_s)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from market import indicators
 from market.arena import NEVER_MS, WINDOW
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
-from market.batches import Batch, Changes, Instrument, Layer
+from market.batches import BarChanges, Batch, Changes, Instrument, Layer
 from market.book import Book
 from market.calendars import session_on, sessions, sessions_of
 from market.choices import Choices
@@ -21,6 +22,7 @@ from market.chosen import NOTHING
 from market.frames import bucket, to_days
 from market.latest import LATEST, Prices
 from market.memory import Newest, StoredRows
+from market.past import Recomputation, divide, work_off
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
 
@@ -130,6 +132,20 @@ class MemoryStore:
         tables = [self.rows.get(key) for key in keys]
         return [int(table[min(table)][0]["session_date"]) if table else None for table in tables]
 
+    def start_after(self, key: SeriesKey, from_ms: int, count: int) -> int | None:
+        later = sorted(ts for ts in self.rows.get(key, {}) if ts >= from_ms)
+        return later[count] if count < len(later) else None
+
+    def commit_values(self, changes: BarChanges) -> None:
+        """Values and states alone, of bars that stay as they are."""
+        for change in changes:
+            table = self.rows[change.key]
+            for row, state, values in zip(change.rows, change.states, change.values, strict=True):
+                known, _, _ = table[int(row["ts"])]
+                assert all(known[name] == row[name] or known[name] != known[name] for name in AGREED)
+                kept = state.copy() if row["closed"] else np.full_like(state, np.nan)
+                table[int(row["ts"])] = (known, kept, values.copy())
+
     def bars(self, key: SeriesKey) -> list[dict[str, Any]]:
         """The rows of a series, oldest first, as plain values."""
         table = self.rows.get(key, {})
@@ -149,6 +165,8 @@ class Fold:
     book: Book = field(init=False)
     clocks: dict[int, int] = field(default_factory=dict)
     late_ticks: int = 0
+    divides: bool = False  # folds what is of the past by itself, as the driver does
+    queue: dict[SeriesKey, Recomputation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -157,21 +175,51 @@ class Fold:
         """A new driver: everything is read from the store, as `spark_jobs.rebuild.wake` does."""
         self.book = Book(self.store, dict(INSTRUMENTS), self.chosen)
         self.book.clock_ms = dict(self.clocks)
-        self.book.memory.meet(list(self.store.rows))
+        memory = self.book.memory
+        memory.meet(list(self.store.rows))
+        for key, table in self.store.rows.items():
+            if waiting := [ts for ts, (row, _, _) in table.items() if not row["final"]]:
+                memory.reach(np.array([memory.get(key)]), np.array([min(waiting)]))
         self.book.resume()
 
     def step(self, events: Iterable[Event], *, dies_before_commit: bool = False) -> Changes:
         batch = batch_of(events)
-        changes = self.book.apply(batch)
         if dies_before_commit:
+            untouched = deepcopy(self.store), dict(self.queue)
+            self._fold(batch)
+            self.store, self.queue = untouched
             self.restart()
-            changes = self.book.apply(batch)
-        self.store.commit(changes)
+        changes = self._fold(batch)
         for partition, (through_ms, _) in batch.clocks.items():
             self.clocks[partition] = max(self.clocks.get(partition, 0), through_ms)
-        self.late_ticks += sum(changes.late_ticks.values())
         self.book.published()
         return changes
+
+    def _fold(self, batch: Batch) -> Changes:
+        past, rest = divide(self.book, batch) if self.divides else (None, batch)
+        if past is not None:
+            changes, jobs = past.fold()
+            self.store.commit(changes)
+            for job in jobs:
+                self.queue[job.key] = job.joined(self.queue.get(job.key, job))
+            past.hand_over()
+            self.late_ticks += sum(changes.late_ticks.values())
+        changes = self.book.apply(rest)
+        self.store.commit(changes)
+        self.late_ticks += sum(changes.late_ticks.values())
+        return changes
+
+    def work_off(self, slices: int | None = None) -> None:
+        """What corrections of the past have left to do: all of it, or so many slices."""
+        while self.queue and slices != 0:
+            slices = None if slices is None else slices - 1
+            key, job = next(iter(self.queue.items()))
+            changes, rest = work_off(self.book, job)
+            self.store.commit_values(changes)
+            self.book.published()
+            del self.queue[key]
+            if rest is not None:
+                self.queue[key] = rest
 
 
 def batch_of(events: Iterable[Event]) -> Batch:

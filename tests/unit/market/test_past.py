@@ -1,0 +1,188 @@
+"""Corrections of older sessions: folded by themselves, their consequences worked off in slices, to the same bits."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from market import past
+from market.indicators import LOOKBACK
+from market.series import SeriesKey
+from market.timeframes import MINUTE_MS, TIMEFRAMES
+from tests.unit.market.claims import COIN, MINUTES, clock
+from tests.unit.market.oracles import wrong_frames, wrong_indicators
+from tests.unit.market.test_book import AT_ONCE, Log, Plan, interleaved, keeping, logs, plans, run
+from tests.unit.market.worlds import FRIDAY, BarEvent, Event, Fold, TickEvent, account, difference, open_ms
+
+pytestmark = pytest.mark.unit
+
+DAY_MINUTES = 24 * 60
+
+
+def run_divided(log: Log, plan: Plan, slices: list[int]) -> Fold:
+    """`run`, with a queue that is worked off by so many slices after each batch, and at the end whole."""
+    fold = Fold(divides=True)
+    events = interleaved(log, plan.history_first)
+    bounds = sorted({0, len(events), *(cut for cut in plan.cuts if cut < len(events))})
+    for number, (a, b) in enumerate(pairwise(bounds)):
+        if number in plan.restarts:
+            fold.restart()
+        fold.step(events[a:b], dies_before_commit=number in plan.deaths)
+        fold.work_off(slices[number % len(slices)])
+    fold.work_off()
+    return fold
+
+
+@pytest.mark.slow
+@given(logs(), plans, st.lists(st.integers(0, 3), min_size=1, max_size=4), st.sampled_from([1, 2, 5]))
+def test_what_is_folded_apart_ends_in_the_same_bars(log: Log, plan: Plan, slices: list[int], rows: int) -> None:
+    at_once = run(log, AT_ONCE).store
+    before, past.SLICE_ROWS = past.SLICE_ROWS, rows
+    try:
+        with keeping(1):
+            apart = run_divided(log, replace(plan, cuts=[*plan.cuts, 6, 9, 12]), slices)
+    finally:
+        past.SLICE_ROWS = before
+    assert difference(at_once, apart.store) == ""
+    assert wrong_indicators(apart.store) == ""
+    assert wrong_frames(apart.store, log.live + log.history) == ""
+
+
+def minutes(days: int) -> list[Event]:
+    """Whole days of a market that never closes, from Friday on, each minute told by its provider."""
+    start = open_ms(COIN, FRIDAY)
+    rng = np.random.default_rng(5)
+    cents = 10_000 + np.cumsum(rng.integers(-9, 10, days * DAY_MINUTES))
+    # Of one and the same true range each minute the average, rounded each time, would stay where it once was.
+    reach = rng.integers(1, 90, days * DAY_MINUTES)
+    told = np.stack([cents, cents + reach, cents - reach, cents], axis=1) / 100
+    return [
+        BarEvent(
+            COIN, "1m", FRIDAY + timedelta(days=k // DAY_MINUTES), ts := start + k * MINUTE_MS,
+            (*prices, 3.0), ts + 10 * MINUTE_MS,
+        )
+        for k, prices in enumerate(told.tolist())
+    ]  # fmt: skip
+
+
+def corrected(event: Event, close: float, volume: float = 3.0) -> BarEvent:
+    assert isinstance(event, BarEvent)
+    high, low = max(event.ohlcv[1], close), min(event.ohlcv[2], close)
+    return replace(
+        event, ohlcv=(event.ohlcv[0], high, low, close, volume), fetched_ms=event.fetched_ms + 60 * MINUTE_MS
+    )
+
+
+@pytest.fixture(scope="module")
+def week() -> list[Event]:
+    return minutes(6)
+
+
+def filled(events: list[Event], *, divides: bool) -> Fold:
+    fold = Fold(divides=divides)
+    for first in range(0, len(events), 2_000):
+        fold.step(events[first : first + 2_000])
+    fold.step([clock(0), TickEvent(COIN, open_ms(COIN, FRIDAY) + len(events) * MINUTE_MS + 5_000, 101.0)])
+    return fold
+
+
+def slices_of_minutes(fold: Fold) -> int:
+    """How many slices the recomputation of the minutes takes; those of the other frames are left out."""
+    fold.queue = {MINUTES: fold.queue[MINUTES]}
+    slices = 0
+    while fold.queue:
+        fold.work_off(1)
+        slices += 1
+    return slices
+
+
+def test_a_correction_of_last_week_leaves_the_newest_bars_alone_until_its_turn_comes(week: list[Event]) -> None:
+    fold = filled(week, divides=True)
+    newest = account(fold.store)[MINUTES][-1]
+    changes = fold.step([corrected(week[100], 90.0)])
+    assert len(changes.series) == 0, "nothing of the live book's own"
+    closes = [bar["close"] for bar in fold.store.bars(MINUTES)]
+    assert closes[100] == 90.0
+    day = next(bar for bar in fold.store.bars(SeriesKey(COIN, "1d", "regular")))
+    assert day["low"] <= 90.0, "every higher frame has it at once"
+    assert account(fold.store)[MINUTES][-1] == newest
+    job = fold.queue[MINUTES]
+    assert job.from_ms == open_ms(COIN, FRIDAY + timedelta(days=1)), "the rest of its session was done at once"
+    assert {key.timeframe for key in fold.queue} == set(TIMEFRAMES) - {"1mo"}, "of which there is none after it"
+    fold.work_off()
+    undisturbed = filled([*week[:100], corrected(week[100], 90.0), *week[101:]], divides=False)
+    assert difference(undisturbed.store, fold.store) == ""
+
+
+def test_a_recomputation_ends_where_nothing_changes_any_more(week: list[Event]) -> None:
+    fold = filled(week, divides=True)
+    told = week[100]
+    assert isinstance(told, BarEvent)
+    opened, high, low, close, volume = told.ohlcv
+    fold.step([replace(told, ohlcv=(opened, high + 5, low, close, volume), fetched_ms=told.fetched_ms + MINUTE_MS)])
+    slices = slices_of_minutes(fold)
+    # The rest of its session was done at once: by its end the average of true ranges has forgotten this one to the last bit.
+    assert slices == 1
+    assert len(week) > DAY_MINUTES + 2 * past.SLICE_ROWS
+
+
+def test_a_volume_that_changes_is_carried_on_to_the_newest_bar(week: list[Event]) -> None:
+    """On-balance volume is a sum over everything: here nothing ends before the newest bar."""
+    fold = filled(week, divides=True)
+    fold.step([corrected(week[100], 90.0, volume=5.0)])
+    assert slices_of_minutes(fold) >= (len(week) - DAY_MINUTES) // past.SLICE_ROWS
+    assert wrong_indicators(fold.store) != "", "the other frames still wait"
+
+
+def test_trades_go_on_while_a_recomputation_is_under_way(week: list[Event]) -> None:
+    after = open_ms(COIN, FRIDAY) + len(week) * MINUTE_MS
+    live = [TickEvent(COIN, after + k * 20_000, 100.0 + k % 7, 100 + k) for k in range(1, 30)]
+    fold = filled(week, divides=True)
+    fold.step([corrected(week[2_000], 90.0, volume=5.0), live[0]])
+    for tick in live[1:]:
+        fold.step([tick, clock((tick.ms - after) // MINUTE_MS)])
+        fold.work_off(1)
+    fold.work_off()
+    undisturbed = filled([*week[:2_000], corrected(week[2_000], 90.0, volume=5.0), *week[2_001:]], divides=False)
+    for tick in live:
+        undisturbed.step([tick, clock((tick.ms - after) // MINUTE_MS)])
+    assert difference(undisturbed.store, fold.store) == ""
+    assert wrong_indicators(fold.store) == ""
+
+
+def test_within_the_two_newest_sessions_a_correction_is_done_at_once(week: list[Event]) -> None:
+    fold = filled(week, divides=True)
+    # Trading has begun on the seventh day: the sixth is the session before.
+    fold.step([corrected(week[5 * DAY_MINUTES + 3], 90.0)])
+    assert fold.queue == {}
+    assert wrong_indicators(fold.store) == ""
+    fold.step([corrected(week[5 * DAY_MINUTES - 3], 90.0)])
+    assert MINUTES in fold.queue
+
+
+def test_a_recomputation_of_a_bar_that_another_correction_reaches_again_does_both() -> None:
+    key = MINUTES
+    one, other = past.Recomputation(key, 100, 100), past.Recomputation(key, 50, 70)
+    assert one.joined(other) == other.joined(one) == past.Recomputation(key, 50, 100)
+
+
+def test_a_recomputation_reads_no_more_than_a_slice_and_its_window(week: list[Event]) -> None:
+    fold = filled(week, divides=True)
+    fold.step([corrected(week[100], 90.0, volume=5.0)])
+    read = 0
+    whole = fold.store.rows_before
+
+    def counted(key: SeriesKey, ts_ms: int, count: int):  # type: ignore[no-untyped-def]
+        nonlocal read
+        found = whole(key, ts_ms, count)
+        read += len(found[0])
+        return found
+
+    fold.store.rows_before = counted  # type: ignore[method-assign]
+    fold.queue = {MINUTES: fold.queue[MINUTES]}
+    fold.work_off(1)
+    assert read < 3 * past.SLICE_ROWS + LOOKBACK
