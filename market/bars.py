@@ -37,10 +37,7 @@ BAR = np.dtype(
         ("first_volume", "i8"),
         ("last_ms", "i8"),
         ("last_volume", "i8"),
-        (
-            "quoted_high",
-            "f8",
-        ),  # of a day: what the feed said beside its ticks (market.extremes); NaN where it said nothing
+        ("quoted_high", "f8"),  # of a day: what the feed said beside its ticks (market.extremes), NaN if nothing
         ("quoted_low", "f8"),
         ("day_volume", "i8"),  # the highest cumulative day volume of the bar's ticks
         ("event_ms", "i8"),  # the newest event that is in the bar

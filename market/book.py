@@ -17,7 +17,7 @@ from market.batches import Batch, Changes, Instrument, Layer
 from market.calendars import session_on
 from market.choices import Choices
 from market.chosen import NOTHING
-from market.extremes import EXTREMES
+from market.extremes import EXTREMES, SIDES
 from market.frames import from_days
 from market.latest import LATEST, Prices
 from market.memory import IS_MINUTES, MINUTES, NO_PARTITION, Memory, Stored
@@ -257,9 +257,14 @@ class Book:
         return np.array([self.memory.symbol(name) for name in names], np.int64)
 
     def _around(self, symbols: Ints, session_date: Ints) -> NDArray[np.void]:
-        """What the daily bars of symbols say of a session."""
+        """What the daily bars of symbols, and quotes, say of a session."""
         table = self.memory.arena.table[self.memory.series_of(symbols, "1d")]
         told = latest.around(self.memory.arena.rows, table["base"], table["size"], session_date)
+        words = widening.current(self.memory, symbols)
+        # What only forms is not always as new as what quotes tell.
+        is_newest = words["quoted_date"] == session_date
+        for (ms, price, wider), side in zip(SIDES, ("day_high", "day_low"), strict=True):
+            told[side] = wider(told[side], np.where(is_newest & (words[ms] > 0), words[price], np.nan))
         newest_split = self.memory.symbols["newest_split"][symbols]
         for k in np.flatnonzero(newest_split > session_date - latest.LONGEST_CLOSURE_DAYS).tolist():
             days = self.memory.arena.rows["session_date"][table["base"][k] :][: table["size"][k]]

@@ -16,18 +16,15 @@ from market.bars import Rows
 EXTREMES = np.dtype(
     [
         ("quoted_date", "i8"),  # the session, days since the epoch
-        (
-            "high_ms",
-            "i8",
-        ),  # of the tick that told the high; where it is not above 0, none did and the price says nothing
+        ("high_ms", "i8"),  # of the tick that told the high; both are 0 where none did
         ("quoted_high", "f8"),
         ("low_ms", "i8"),
         ("quoted_low", "f8"),
     ]
 )
 SIDES = (("high_ms", "quoted_high", np.fmax), ("low_ms", "quoted_low", np.fmin))
-# Where a daily bar keeps them.
-IN_DAYS = {"high_ms": "first_ms", "quoted_high": "quoted_high", "low_ms": "last_ms", "quoted_low": "quoted_low"}
+# Where a daily bar keeps the times; its prices have the same names, and are NaN where nothing was told.
+IN_DAYS = {"high_ms": "first_ms", "low_ms": "last_ms"}
 # The provider's day of spot FX is London's, and our session the UTC day: its extremes are not of our bar.
 OTHER_DAYS = frozenset({"24/5"})
 
@@ -69,8 +66,9 @@ def of_days(days: Rows) -> Words:
     """What daily bars keep."""
     out = np.zeros(len(days), EXTREMES)
     out["quoted_date"] = days["session_date"]
-    for name, kept_as in IN_DAYS.items():
-        out[name] = days[kept_as]
+    for ms, price, _ in SIDES:
+        is_told = days[IN_DAYS[ms]] > 0
+        out[ms][is_told], out[price][is_told] = days[IN_DAYS[ms]][is_told], days[price][is_told]
     return out
 
 

@@ -114,8 +114,9 @@ def from_bars(
         new[name] = days[name]
     stays = known.copy()
     stays["previous_close"] = first_known(days_of_known["previous_close"], known["previous_close"])
-    stays["day_high"] = np.fmax(known["day_high"], days_of_known["day_high"])
-    stays["day_low"] = np.fmin(known["day_low"], days_of_known["day_low"])
+    traded = np.where(known["is_ext"], np.nan, known["price"])
+    stays["day_high"] = np.fmax(first_known(days_of_known["day_high"], known["day_high"]), traded)
+    stays["day_low"] = np.fmin(first_known(days_of_known["day_low"], known["day_low"]), traded)
     stays["day_volume"] = np.fmax(known["day_volume"], days_of_known["day_volume"])
     is_quiet = (known["event_ms"] == 0) | (newest["event_ms"] - known["event_ms"] > QUIET_MS)
     of_its_minute = (newest["ts"] <= known["event_ms"]) & (known["event_ms"] < newest["end"]) & ~known["is_ext"]

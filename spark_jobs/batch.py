@@ -161,7 +161,8 @@ def note_extremes(symbols: Codes, table: pa.Table, rows: Rows, is_told: NDArray[
     words = np.zeros(len(rows), EXTREMES)
     words["quoted_date"] = rows["session_date"]
     for ms, price, _ in SIDES:
-        words[ms], words[price] = numbers(table, ms), table[price].to_numpy()
+        words[ms] = numbers(table, ms)
+        words[price] = np.where(words[ms] > 0, table[price].to_numpy(), 0.0)
     told = np.flatnonzero(is_told & ((words["high_ms"] > 0) | (words["low_ms"] > 0)))
     if not len(told):
         return

@@ -208,6 +208,7 @@ def batch_of(events: Iterable[Event]) -> Batch:
             newest.ms,
             newest.ms,
         )
+        row["session_date"] = session_day(newest.symbol, newest.ms)
         for name in ("previous_close", "day_high", "day_low", "day_volume"):
             row[name] = np.nan
         for names, key in zip((TICK, BEFORE), last_two(told), strict=True):
@@ -266,6 +267,12 @@ def last_two(ticks: Iterable[TickEvent]) -> list[tuple[int, int, float]]:
     return [*sorted({tick_key(tick) for tick in ticks}, reverse=True), (0, 0, 0.0)][:2]
 
 
+def session_day(symbol: str, ms: int) -> int:
+    """The session of a time, days since the epoch."""
+    placed = sessions_of(INSTRUMENTS[symbol].calendar, np.array([ms]))
+    return int(placed.session_date.astype("datetime64[D]").astype(np.int64)[0])
+
+
 def quoted(symbol: str, ticks: Iterable[TickEvent]) -> dict[int, tuple[tuple[int, float], tuple[int, float]]]:
     """Session date → (when the newest high was told, it), (the same of the low); (0, NaN) where none was.
 
@@ -275,11 +282,7 @@ def quoted(symbol: str, ticks: Iterable[TickEvent]) -> dict[int, tuple[tuple[int
     for tick in ticks:
         if tick.session == "ext" or tick.price > tick.day_high or tick.price < tick.day_low:
             continue
-        day = int(
-            sessions_of(INSTRUMENTS[symbol].calendar, np.array([tick.ms]))
-            .session_date.astype("datetime64[D]")[0]
-            .astype(int)
-        )
+        day = session_day(symbol, tick.ms)
         high, low = words.get(day, ((0, np.nan), (0, np.nan)))
         if tick.day_high == tick.day_high:
             high = max(high, (tick.ms, tick.day_high))
@@ -295,7 +298,7 @@ def extremes_of(said: dict[str, list[TickEvent]]) -> Extremes:
     for symbol, ticks in said.items():
         for day, (high, low) in sorted(quoted(symbol, ticks).items()):
             symbols.append(symbol)
-            rows.append((day, *high, *low))
+            rows.append((day, *(high if high[0] else (0, 0.0)), *(low if low[0] else (0, 0.0))))
     return Extremes(symbols, np.array(rows, EXTREMES))
 
 
