@@ -200,3 +200,29 @@ def test_what_the_fold_writes_is_what_it_reads_back(writer_connection: Connectio
         cursor.execute("SELECT count(*) FROM v1.bar_revisions WHERE timeframe = '1m' AND symbol = 'AAPL'")
         assert cursor.fetchone() == (sum(revised),)
     assert sum(revised) == 7
+
+
+def test_a_split_between_two_ticks_is_no_change(writer_connection: Connection) -> None:
+    """A 4:1 split of Monday: Friday's 400 was 100 in Monday's shares."""
+    times = [open_ms("AAPL", FRIDAY), open_ms("AAPL", MONDAY)]
+    with writer_connection, writer_connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO core.instruments (symbol, calendar, timezone, currency, price_precision, state, source)
+               VALUES ('AAPL', 'XNYS', 'America/New_York', 'USD', 2, 'ok', 'simulator')"""
+        )
+        cursor.execute(
+            """INSERT INTO core.latest (symbol, price, session, session_date, event_time, received_at, source,
+                                        before_ms, before_price, tick_ms, tick_price)
+               VALUES ('AAPL', 101, 'regular', %s, now(), now(), 'simulator', %s, 400, %s, 101)""",
+            (MONDAY, *times),
+        )
+        cursor.execute(
+            """INSERT INTO core.corporate_actions (symbol, ex_date, action, value, source, received_at)
+               VALUES ('AAPL', %s, 'split', 4, 'simulator', now())""",
+            (MONDAY,),
+        )
+        cursor.execute("SELECT tick_change, round(tick_change_pct::numeric, 9)::float8 FROM v1.latest")
+        assert cursor.fetchall() == [(1.0, 1.0)]
+        cursor.execute("UPDATE core.latest SET before_ms = NULL, before_price = NULL")
+        cursor.execute("SELECT tick_change, tick_change_pct FROM v1.latest")
+        assert cursor.fetchall() == [(None, None)]
