@@ -126,7 +126,8 @@ CONVENTIONS = (
     Convention(
         ("change", "change_pct"),
         "Change from bar to bar",
-        "C[i] − C[i−1]; 100 · (C[i] / C[i−1] − 1). The change of the day, from the previous regular close, is in `v1.latest`",
+        "C[i] − C[i−1]; 100 · (C[i] / C[i−1] − 1). The change of the day, from the previous regular close, "
+        "and that from tick to tick are in `v1.latest`",
         "none",
         (2, 2),
         "0",

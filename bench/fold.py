@@ -29,13 +29,14 @@ from market.recompute import warm_up
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
 from spark_jobs.batch import read_scan
-from spark_jobs.columns import copy_bytes, staged
+from spark_jobs.columns import copy_bytes, staged, staged_latest
 from spark_jobs.known import Known
 from spark_jobs.partials import PARTIALS
 from spark_jobs.scan import EVENTS, Scan
 
 HISTORY_BARS = 256
 SOURCE = "simulator"
+LOWEST, HIGHEST = 90.0, 110.0  # of the day, as every quote says
 T0_MS = 1_795_012_200_000  # 2026-11-18 14:30 UTC
 
 
@@ -93,6 +94,8 @@ def records(batch: int, rate: int, symbols: int, every_ms: int) -> list[list[byt
             fetched_ms=ms,
             price=price,
             day_volume=batch * 10_000 + k,
+            day_high=HIGHEST,
+            day_low=LOWEST,
         )
         values[symbol % 2].append(tick.encode())
     if begin_ms // 1000 != (begin_ms - every_ms) // 1000:
@@ -139,6 +142,7 @@ def main() -> None:
         changes = book.apply(scanned.batch)
         clock.append(time.process_time())
         encoded = copy_bytes(staged(changes.series, SOURCE)) if len(changes.series) else None
+        prices = copy_bytes(staged_latest(changes.latest, SOURCE)) if len(changes.latest) else None
         clock.append(time.process_time())
         book.published()
         clock.append(time.process_time())
@@ -146,7 +150,7 @@ def main() -> None:
         written.append(len(changes.series))
         for name, ms in zip(("executors", "read", "fold", "encode", "publish"), np.diff(clock) * 1e3, strict=True):
             took[name].append(ms)
-        del encoded
+        del encoded, prices
     for name, times in took.items():
         warm = np.array(times[len(times) // 4 :])
         print(

@@ -33,10 +33,12 @@ BAR = np.dtype(
         ("ticks", "i8"),
         ("origin", "i8"),
         ("provider_ms", "i8"),  # fetch time of the provider's row that won; 0 where ticks did
-        ("first_ms", "i8"),
+        ("first_ms", "i8"),  # of its first and its last tick; of a day, of the ticks that told the quoted high and low
         ("first_volume", "i8"),
         ("last_ms", "i8"),
         ("last_volume", "i8"),
+        ("quoted_high", "f8"),  # of a day: what the feed said beside its ticks (market.extremes), NaN if nothing
+        ("quoted_low", "f8"),
         ("day_volume", "i8"),  # the highest cumulative day volume of the bar's ticks
         ("event_ms", "i8"),  # the newest event that is in the bar
         ("received_ms", "i8"),  # when the newest input was received
@@ -63,14 +65,15 @@ def empty_rows(count: int) -> Rows:
     """Rows that nothing is known of yet."""
     rows = np.zeros(count, BAR)
     rows["origin"] = NONE
-    rows["volume"] = np.nan
+    for name in ("volume", "quoted_high", "quoted_low"):
+        rows[name] = np.nan
     for name in ("first_ms", "first_volume", "last_ms", "last_volume", "day_volume"):
         rows[name] = NONE
     return rows
 
 
 def join(blocks: Iterable[Rows]) -> Rows:
-    """Blocks of rows one after another; np.concatenate would compare their 28 fields pair by pair."""
+    """Blocks of rows one after another; np.concatenate would compare their 30 fields pair by pair."""
     blocks = list(blocks)
     rows = np.empty(sum(map(len, blocks)), BAR)
     at = 0

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from market import indicators
 from market.actions import Split
 from market.bars import Rows, empty_rows, join
+from market.extremes import Extremes
 from market.latest import Prices
 from market.series import SeriesKey
 
@@ -44,6 +45,7 @@ class Batch:
     ticks: list[Layer] = field(default_factory=list)
     provider: list[Layer] = field(default_factory=list)
     quotes: Prices = field(default_factory=Prices)
+    extremes: Extremes = field(default_factory=Extremes)  # of days, as quotes tell them
     clocks: dict[int, tuple[int, int]] = field(default_factory=dict)  # partition → (complete through, since)
     partitions: dict[str, int] = field(default_factory=dict)  # symbol → its partition of the events topic
     splits: list[Split] = field(default_factory=list)

@@ -9,14 +9,15 @@ failure it is dropped and read anew.
 import numpy as np
 from numpy.typing import NDArray
 
-from market import bars, closing, latest, recompute
+from market import bars, closing, latest, recompute, widening
 from market.actions import Split
-from market.arena import NEVER_MS, Ints
+from market.arena import NEVER_MS, Ints, as_raw
 from market.bars import OURS, PROVIDER_COMPLETE, Rows
 from market.batches import Batch, Changes, Instrument, Layer
 from market.calendars import session_on
 from market.choices import Choices
 from market.chosen import NOTHING
+from market.extremes import EXTREMES, SIDES
 from market.frames import from_days
 from market.latest import LATEST, Prices
 from market.memory import IS_MINUTES, MINUTES, NO_PARTITION, Memory, Stored
@@ -55,6 +56,8 @@ class Book:
             self.clock_ms[partition] = max(self.clock_ms.get(partition, 0), through_ms)
         for layer in batch.ticks:
             self._merge_ticks(layer, passed_ms, changes)
+        for symbol in widening.note(self.memory, batch.extremes):
+            self.pending.hasten(symbol)
         for layer in batch.provider:
             self._merge_provider(layer)
         clock_ms = self._clock_of_symbols()
@@ -75,6 +78,7 @@ class Book:
         numbers = self._symbols(prices.symbols)
         self.latest = np.zeros(len(self.memory.symbols), LATEST)
         self.latest[numbers] = prices.rows
+        widening.keep(self.memory, numbers, prices.rows)
 
     def resume(self) -> None:
         """After loading: what was forming asks for its parents again, as a driver that died may have owed them."""
@@ -235,17 +239,22 @@ class Book:
         if len(self.latest) < len(self.memory.symbols):
             more = np.zeros(len(self.memory.symbols) - len(self.latest), LATEST)
             self.latest = np.concatenate([self.latest, more])
-        before, quotes = self.latest[touched], batch.quotes.rows
+        held, quotes = as_raw(self.latest), batch.quotes.rows
+        before = held[touched].view(LATEST)
         around = self._around(quoted, quotes["session_date"])
-        self.latest[quoted] = latest.from_ticks(self.latest[quoted], quotes, around)
+        held[quoted] = as_raw(latest.from_ticks(held[quoted].view(LATEST), quotes, around))
         # A tick, too, may come after its minute's row.
         newest, has_price = self._newest_bars(touched)
         told_by = has_price & (np.isin(touched, told) | (newest["origin"] == PROVIDER_COMPLETE))
         told, newest = touched[told_by], newest[told_by]
-        known = self.latest[told]
-        days, days_of_known = self._around(told, newest["session_date"]), self._around(told, known["session_date"])
-        self.latest[told] = latest.from_bars(known, newest, days, days_of_known)
-        new = self.latest[touched]
+        if len(told):
+            known = held[told].view(LATEST)
+            days, days_of_known = self._around(told, newest["session_date"]), self._around(told, known["session_date"])
+            held[told] = as_raw(latest.from_bars(known, newest, days, days_of_known))
+        new = held[touched].view(LATEST)
+        for name in EXTREMES.names or ():
+            new[name] = self.memory.symbols[name][touched]
+        held[touched] = as_raw(new)
         moved = latest.moved(before, new)
         changes.latest.symbols += [self.memory.names[number] for number in touched[moved].tolist()]
         changes.latest.rows = np.concatenate([changes.latest.rows, new[moved]])
@@ -254,9 +263,14 @@ class Book:
         return np.array([self.memory.symbol(name) for name in names], np.int64)
 
     def _around(self, symbols: Ints, session_date: Ints) -> NDArray[np.void]:
-        """What the daily bars of symbols say of a session."""
+        """What the daily bars of symbols, and quotes, say of a session."""
         table = self.memory.arena.table[self.memory.series_of(symbols, "1d")]
         told = latest.around(self.memory.arena.rows, table["base"], table["size"], session_date)
+        words = widening.current(self.memory, symbols)
+        # What only forms is not always as new as what quotes tell.
+        is_newest = words["quoted_date"] == session_date
+        for (ms, price, wider), side in zip(SIDES, ("day_high", "day_low"), strict=True):
+            told[side] = wider(told[side], np.where(is_newest & (words[ms] > 0), words[price], np.nan))
         newest_split = self.memory.symbols["newest_split"][symbols]
         for k in np.flatnonzero(newest_split > session_date - latest.LONGEST_CLOSURE_DAYS).tolist():
             days = self.memory.arena.rows["session_date"][table["base"][k] :][: table["size"][k]]

@@ -14,6 +14,7 @@ from market.bars import NONE, Rows
 from market.batches import Instrument
 from market.choices import Choices
 from market.chosen import NOTHING
+from market.extremes import EXTREMES
 from market.frames import PARENTS, annual_bars
 from market.series import SeriesKey
 from market.timeframes import DAY_MS, TIMEFRAMES
@@ -45,6 +46,7 @@ SYMBOL = np.dtype(
         ("newest_split", "i8"),  # its ex-date, days since the epoch; NO_SPLIT where there is none
         ("rolled_ms", "i8"),  # when what only forms was last rolled up
         ("series", "i8", (len(FRAMES),)),
+        *EXTREMES.descr,  # what quotes tell of the symbol's newest session (market.widening)
     ],
     align=True,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.arena import NEVER_MS, Ints, spread
-from market.bars import same_content
+from market.bars import NONE, same_content
 from market.closing import unsettled_children
 from market.frames import PARENTS
 from market.memory import FRAMES, IS_PARENTED, Memory
@@ -84,7 +84,9 @@ class Pending:
             self.memory.reach(parents, starts)
             position = arena.find(parents, starts)
             forms = arena.is_there(parents, position, starts)
-            forms[forms] = ~arena.rows["closed"][arena.base(parents)[forms] + position[forms]]
+            here = arena.base(parents)[forms] + position[forms]
+            # One of which quotes alone have told is not there yet.
+            forms[forms] = ~arena.rows["closed"][here] & (arena.rows["origin"][here] != NONE)
             goes[rest[~forms]] = True
         return goes
 

@@ -13,6 +13,7 @@ from market.calendars import sessions_of
 from market.frames import span
 from market.memory import IS_ROLLED_INTRADAY, Memory
 from market.timeframes import TIMEFRAMES
+from market.widening import widen_days
 
 LINEAGE = ("input_topic", "input_partition", "input_first", "input_last")
 COPIED = (*bars.CONTENT, "ticks", "origin", "provider_ms", "event_ms", "received_ms", "final", *LINEAGE)
@@ -76,6 +77,8 @@ def roll_up(memory: Memory, asked: Asked, timeframe: str, clock_ms: Ints) -> tup
 
     is_ours = minutes_rule(memory, parents, new) & (new["origin"] == OURS)
     rows = arena.ensure(parents, new)
+    if timeframe == "1d":
+        widen_days(memory, arena.table["symbol"][parents], new, arena.rows[rows])
     wins = (arena.rows["origin"][rows] != PROVIDER_COMPLETE) | is_ours
     changed = wins | (arena.rows["ticks"][rows] != new["ticks"])
     arena.touch(rows[changed], parents[changed])

@@ -16,8 +16,10 @@ from market.batches import Batch, Instrument, Layer, layered
 from market.calendars import ex_date_of, sessions_of
 from market.contracts import Bar
 from market.errors import Reason
+from market.extremes import EXTREMES, OTHER_DAYS, SIDES, Extremes
+from market.extremes import newest as newest_words
 from market.frames import span, to_days
-from market.latest import LATEST, Prices
+from market.latest import BEFORE, LAST_TICKS, LATEST, TICK, Prices, last_two_of
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe
 from spark_jobs.scan import EVENTS
@@ -113,9 +115,10 @@ def _read_ticks(table: pa.Table, instruments: dict[str, Instrument], batch: Batc
     for name in ("first_ms", "first_volume", "last_ms", "last_volume", "day_volume"):
         rows[name] = numbers(table, name)
     rows["event_ms"] = rows["last_ms"]
-    is_inside = np.zeros(len(rows), bool)
+    is_inside, is_of_day = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     for calendar, mine in by_calendar(symbols, instruments):
         placed = sessions_of(calendar, rows["ts"][mine])
+        is_of_day[mine] = calendar not in OTHER_DAYS
         rows["session_date"][mine] = placed.session_date.astype("datetime64[D]").astype(np.int64)
         rows["session_open"][mine] = placed.open_ms
         is_inside[mine] = (rows["ts"][mine] >= placed.open_ms) & (rows["ts"][mine] < placed.close_ms)
@@ -123,23 +126,51 @@ def _read_ticks(table: pa.Table, instruments: dict[str, Instrument], batch: Batc
     batch.ticks = list(by_hours(symbols, frames, table, rows, is_inside))
     note_partitions(symbols, rows, batch)
     note_quotes(symbols, table, rows, batch)
+    called_ext = pc.equal(table["session"], "ext").to_numpy().astype(bool)
+    note_extremes(symbols, table, rows, is_inside & is_of_day & ~called_ext, batch)
 
 
 def note_quotes(symbols: Codes, table: pa.Table, rows: Rows, batch: Batch) -> None:
     """The newest tick of each symbol: by (event time, day volume, price)."""
     order = np.lexsort((rows["close"], rows["last_volume"], rows["last_ms"], symbols.of))
     ordered = symbols.of[order]
-    newest = order[np.append(ordered[1:] != ordered[:-1], True)]
-    told, placed = table.take(pa.array(newest)), rows[newest]
+    is_newest = np.append(ordered[1:] != ordered[:-1], True)
+    newest = order[is_newest]
+    beside = ("day_high", "day_low", "previous_close")
+    told, placed = table.select(["symbol", "session", *beside]).take(pa.array(newest)), rows[newest]
     quotes = np.zeros(len(newest), LATEST)
     for name, field_of in (("price", "close"), ("session_date", "session_date"), ("event_ms", "last_ms")):
         quotes[name] = placed[field_of]
     quotes["received_ms"] = placed["received_ms"]
     quotes["is_ext"] = pc.equal(told["session"], "ext").to_numpy()
     quotes["day_volume"] = np.where(placed["day_volume"] == NONE, np.nan, placed["day_volume"])
-    for name in ("day_high", "day_low", "previous_close"):
+    for name in beside:
         quotes[name] = told[name].fill_null(np.nan).to_numpy()
+    ticks = np.empty(len(rows), LAST_TICKS)
+    for name, values in zip(TICK, (rows["last_ms"], rows["last_volume"], rows["close"]), strict=True):
+        ticks[name] = values[order]
+    for name in BEFORE:
+        ticks[name] = table[name].to_numpy()[order]
+    for name, values in last_two_of(ticks, np.flatnonzero(np.append(True, is_newest[:-1]))).items():
+        quotes[name] = values
     batch.quotes = Prices(told["symbol"].to_pylist(), quotes)
+
+
+def note_extremes(symbols: Codes, table: pa.Table, rows: Rows, is_told: NDArray[np.bool_], batch: Batch) -> None:
+    """The extremes of each symbol's sessions, as quotes within their hours tell them."""
+    words = np.zeros(len(rows), EXTREMES)
+    words["quoted_date"] = rows["session_date"]
+    for ms, price, _ in SIDES:
+        words[ms] = numbers(table, ms)
+        words[price] = np.where(words[ms] > 0, table[price].to_numpy(), 0.0)
+    told = np.flatnonzero(is_told & ((words["high_ms"] > 0) | (words["low_ms"] > 0)))
+    if not len(told):
+        return
+    told = told[np.lexsort((words["quoted_date"][told], symbols.of[told]))]
+    of, words = symbols.of[told], words[told]
+    is_first = np.append(True, (of[1:] != of[:-1]) | (words["quoted_date"][1:] != words["quoted_date"][:-1]))
+    starts = np.flatnonzero(is_first)
+    batch.extremes = Extremes([symbols.names[code] for code in of[starts].tolist()], newest_words(words, starts))
 
 
 def note_partitions(symbols: Codes, rows: Rows, batch: Batch) -> None:

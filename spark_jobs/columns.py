@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from market import indicators
 from market.bars import Rows
 from market.batches import BarChanges
-from market.latest import AROUND, Prices
+from market.extremes import SIDES
+from market.latest import AROUND, BEFORE, TICK, Prices
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
 
 TIMESTAMP = pa.timestamp("us", "UTC")
@@ -45,6 +46,8 @@ BAR_COLUMNS = {
     "first_volume": "int8",
     "last_ms": "int8",
     "last_volume": "int8",
+    "quoted_high": "float8",
+    "quoted_low": "float8",
     "day_volume": "int8",
 }
 INDICATOR_COLUMNS = {**dict.fromkeys(indicators.VALUES, "float8"), "state": "float8[]"}
@@ -55,6 +58,17 @@ LATEST_COLUMNS = {
     "session": "text",
     "session_date": "date",
     **dict.fromkeys(AROUND.names or (), "float8"),
+    "tick_ms": "int8",
+    "tick_volume": "int8",
+    "tick_price": "float8",
+    "before_ms": "int8",
+    "before_volume": "int8",
+    "before_price": "float8",
+    "quoted_date": "date",
+    "high_ms": "int8",
+    "quoted_high": "float8",
+    "low_ms": "int8",
+    "quoted_low": "float8",
     "event_time": "timestamptz",
     "received_at": "timestamptz",
     "source": "text",
@@ -99,7 +113,8 @@ def staged(changes: BarChanges, source: str) -> pa.RecordBatch:
     for name, field in (("ts", "ts"), ("bar_end", "end"), ("event_time", "event_ms"), ("received_at", "received_ms")):
         columns[name] = timestamps(rows[field])
     columns["session_date"] = dates(rows["session_date"])
-    columns["volume"] = nullable(rows["volume"])
+    for name in ("volume", "quoted_high", "quoted_low"):
+        columns[name] = nullable(rows[name])
     columns["mean_price"] = pa.array((rows["open"] + rows["high"] + rows["low"] + rows["close"]) / 4)
     columns["is_closed"], columns["is_final"] = pa.array(rows["closed"]), pa.array(rows["final"])
     columns["source"] = pa.repeat(source, len(rows))
@@ -119,6 +134,13 @@ def staged_latest(prices: Prices, source: str) -> pa.RecordBatch:
     columns["price"] = pa.array(rows["price"])
     columns["session"] = pa.array(np.where(rows["is_ext"], "ext", "regular"))
     columns["session_date"] = dates(rows["session_date"])
+    for names in (TICK, BEFORE, *(side[:2] for side in SIDES)):
+        is_missing = rows[names[0]] == 0  # its time
+        mask = is_missing if is_missing.any() else None
+        columns |= {name: pa.array(rows[name], mask=mask) for name in names}
+    columns["quoted_date"] = pa.array(rows["quoted_date"].astype(np.int32), mask=rows["quoted_date"] == 0).cast(
+        pa.date32()
+    )
     columns["event_time"], columns["received_at"] = timestamps(rows["event_ms"]), timestamps(rows["received_ms"])
     columns["source"] = pa.repeat(source, len(rows))
     return record_batch(columns, schema_of(LATEST_COLUMNS))

@@ -16,13 +16,15 @@ from market.calendars import sessions_of
 from market.choices import Choices
 from market.chosen import NOTHING, n_state, n_values
 from market.contracts import FIRST_MS
-from market.latest import AROUND, LATEST, Prices
+from market.extremes import EXTREMES
+from market.latest import AROUND, BEFORE, LATEST, TICK, Prices
 from market.memory import Newest, StoredRows
 from market.series import SeriesKey
 from spark_jobs import chosen, copied
 from spark_jobs.columns import BAR_COLUMNS, TOPIC_NAMES
 
 SERIES_AT_ONCE = 256
+MAY_BE_NULL = ("volume", "quoted_high", "quoted_low")
 
 # BAR field → column of core.bars.
 _STORED = {
@@ -63,7 +65,7 @@ def _or_nan(column: str) -> str:
 
 
 def _bar_fields(fields: dict[str, str]) -> list[str]:
-    return [_or_nan("t.volume") if column == "volume" else f"t.{column}" for column in fields.values()]
+    return [_or_nan(f"t.{column}") if column in MAY_BE_NULL else f"t.{column}" for column in fields.values()]
 
 
 # Newest first, the last series first: read backwards, it is in order, and no one has to sort it.
@@ -241,6 +243,8 @@ _LATEST = {
     "is_ext": "session = 'ext'",
     "session_date": "session_date - date '1970-01-01'",
     **{name: f"coalesce({name}, 'NaN')" for name in AROUND.names or ()},
+    **{name: f"coalesce({name}, 0)" for name in (*TICK, *BEFORE, *(EXTREMES.names or ()))},
+    "quoted_date": "coalesce(quoted_date - date '1970-01-01', 0)",
     "event_ms": "(extract(epoch FROM event_time) * 1000)::bigint",
     "received_ms": "(extract(epoch FROM received_at) * 1000)::bigint",
 }

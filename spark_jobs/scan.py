@@ -228,7 +228,21 @@ def tick_row(tick: Tick) -> dict[str, object]:
         "day_high": tick.day_high,
         "day_low": tick.day_low,
         "previous_close": tick.previous_close,
+        **dict.fromkeys(("before_ms", "before_volume", "before_price"), 0),
+        **quoted(tick),
         "received_ms": tick.fetched_ms,
+    }
+
+
+def quoted(tick: Tick) -> dict[str, object]:
+    """What a tick tells of the day's extremes, as `spark_jobs.minutes` has it."""
+    high, low = tick.day_high, tick.day_low
+    is_within = (low is None or low <= tick.price) and (high is None or tick.price <= high)
+    return {
+        "high_ms": tick.event_ms if is_within and high is not None else 0,
+        "quoted_high": high,
+        "low_ms": tick.event_ms if is_within and low is not None else 0,
+        "quoted_low": low,
     }
 
 

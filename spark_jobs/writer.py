@@ -16,6 +16,7 @@ from psycopg2.extras import execute_values
 from market.batches import BarChanges, Changes
 from market.choices import Choices
 from market.chosen import NOTHING
+from market.latest import Prices
 from market.timeframes import MINUTE_MS
 from spark_jobs import chosen, ledger, statements
 from spark_jobs.batch import Scanned
@@ -49,7 +50,7 @@ class Writer:
     ) -> None:
         """The rows of a batch, in the caller's transaction. `at_ms` dates what has no event of its own."""
         self.write_series(cursor, changes.series)
-        self._write_latest(cursor, changes)
+        self.write_latest(cursor, changes.latest)
         refused = self._write_dead_letters(cursor, scanned.rejects, positions)
         self._write_actions(cursor, scanned.actions)
         self._write_quality(cursor, changes, refused, at_ms // (24 * 60 * MINUTE_MS))
@@ -110,9 +111,9 @@ class Writer:
         if self.chosen:
             cursor.execute(chosen.EMPTY_STAGE)
 
-    def _write_latest(self, cursor: Cursor, changes: Changes) -> None:
-        if len(changes.latest):
-            stage(cursor, "stage_latest", staged_latest(changes.latest, self.source))
+    def write_latest(self, cursor: Cursor, prices: Prices) -> None:
+        if len(prices):
+            stage(cursor, "stage_latest", staged_latest(prices, self.source))
             cursor.execute(statements.UPSERT_LATEST)
 
     def _write_dead_letters(

@@ -14,8 +14,8 @@ QUERIES = {
     "final flags": "SELECT (symbol, timeframe, session, ts)::text, (is_closed, is_final)::text FROM v1.bars",
     "indicators": f"SELECT (symbol, timeframe, ts)::text, ({_INDICATORS})::text FROM v1.indicators",  # noqa: S608
     "states": "SELECT (symbol, timeframe, ts)::text, state::text FROM v1.indicator_states",
-    "latest": """SELECT symbol, (price, previous_close, day_high, day_low, day_volume, session, session_date, event_time)::text
-                 FROM v1.latest""",
+    "latest": """SELECT symbol, (price, previous_close, day_high, day_low, day_volume, session, session_date, event_time,
+                                 tick_change, tick_change_pct)::text FROM v1.latest""",
     "dead letters": """SELECT (stage, topic, kafka_partition, CASE stage WHEN 'stream' THEN kafka_offset::text ELSE content_hash
                               END)::text, (reason, symbol, payload)::text FROM v1.dead_letters""",
     "corporate actions": "SELECT (symbol, ex_date, action)::text, value::text FROM v1.corporate_actions",

@@ -174,6 +174,9 @@ def trades_of(feed: Feed, symbol: str, number: int) -> tuple[Tick, ...]:
                 fetched_ms=ts_ms + offset_ms + 40,
                 price=round(middle + rng.gauss(0, 0.5), 2),
                 day_volume=(minute_of_day + 1) * DAY_VOLUME_STEP + k * 100,
+                # Of trades that no tick tells of; some say nothing, and the newest word is not the widest.
+                day_high=round(middle + 2 + 0.01 * (number % 17), 2) if k % 3 else None,
+                day_low=round(middle - 2 - 0.01 * (number % 13), 2) if k % 4 else None,
             )
         )
     return tuple(ticks)

@@ -15,7 +15,7 @@ from market.batches import Changes
 from market.memory import Newest
 from market.series import SeriesKey
 from spark_jobs.columns import BAR_COLUMNS, INDICATOR_COLUMNS
-from spark_jobs.reader import Reader
+from spark_jobs.reader import MAY_BE_NULL, Reader, read_latest
 from spark_jobs.statements import KEY
 from spark_jobs.writer import Writer
 from tests.embedded import Database
@@ -67,7 +67,7 @@ def test_the_table_of_bars_has_the_columns_that_are_staged(writer_connection: Co
     columns = columns_of(writer_connection, "core", "bars")
     assert {name: kind for name, (kind, _, _) in columns.items() if name != "updated_at"} == BAR_COLUMNS
     assert columns["updated_at"] == ("timestamptz", False, True)
-    assert [name for name, (_, may_be_null, _) in columns.items() if may_be_null] == ["volume"]
+    assert [name for name, (_, may_be_null, _) in columns.items() if may_be_null] == list(MAY_BE_NULL)
 
 
 def test_the_table_of_indicators_has_the_columns_that_are_staged(writer_connection: Connection) -> None:
@@ -125,6 +125,10 @@ class DatabaseStore(MemoryStore):
         super().commit(changes)
         with self.connection, self.connection.cursor() as cursor:
             self.writer.write_series(cursor, changes.series)
+            self.writer.write_latest(cursor, changes.latest)
+        with self.connection:
+            told = read_latest(self.connection, INSTRUMENTS)
+        self.latest = {symbol: told.rows[k : k + 1] for k, symbol in enumerate(told.symbols)}
 
     def rows_before(self, key: SeriesKey, ts_ms: int, count: int):  # type: ignore[no-untyped-def]
         with self.connection:
@@ -144,7 +148,7 @@ def a_long_weekend() -> list[Event]:
     friday, monday, coin = open_ms("AAPL", FRIDAY), open_ms("AAPL", MONDAY), open_ms("BTC-USD", MONDAY)
     events: list[Event] = []
     for k in range(60):
-        events.append(TickEvent("AAPL", friday + k * MINUTE_MS + 1_000, 100 + k / 100, 10 * k))
+        events.append(TickEvent("AAPL", friday + k * MINUTE_MS + 1_000, 100 + k / 100, 10 * k, "regular", 110 + k))
         events.append(TickEvent("BTC-USD", coin + k * 30_000, 50 - k / 50, 1 if k % 7 else -1))
         if k % 20 == 19:
             events += [ClockEvent(friday + k * MINUTE_MS, 0), ClockEvent(coin + k * 30_000, 1)]
@@ -156,9 +160,14 @@ def a_long_weekend() -> list[Event]:
         for k in range(0, 60, 9)
     ]
     events.append(BarEvent("AAPL", "1d", FRIDAY, friday, (100, 103, 99, 102, float("nan")), monday))
-    events += [TickEvent("AAPL", monday + k * 20_000, 103.5, 7) for k in range(9)]
+    events += [TickEvent("AAPL", monday + k * 20_000, 103.5, 7, "regular", 104 + k, 103 - k) for k in range(9)]
     end_ms = open_ms("AAPL", TUESDAY)
-    return [*events, ClockEvent(end_ms, 0), ClockEvent(end_ms, 1), TickEvent("AAPL", end_ms + 5, 104.0, 1)]
+    return [
+        *events,
+        ClockEvent(end_ms, 0),
+        ClockEvent(end_ms, 1),
+        TickEvent("AAPL", end_ms + 5, 104.0, 1, "regular", 105.0),
+    ]
 
 
 def test_what_the_fold_writes_is_what_it_reads_back(writer_connection: Connection) -> None:
@@ -174,6 +183,10 @@ def test_what_the_fold_writes_is_what_it_reads_back(writer_connection: Connectio
             stored.restart()
         stored.step(events[a:b])
     assert difference(plain.store, stored.store) == ""
+    known, read = ({symbol: str(row) for symbol, row in fold.store.latest.items()} for fold in (plain, stored))
+    assert read == known
+    days = [(row["quoted_high"], row["quoted_low"]) for row in stored.store.bars(SeriesKey("AAPL", "1d", "regular"))]
+    assert str(days[:2]) == "[(169.0, nan), (112.0, 95.0)]"
     for key, table in stored.store.rows.items():
         rows, states, values, is_all = stored.store.rows_before(key, int(np.iinfo(np.int64).max), 10_000)
         kept = [table[ts] for ts in sorted(table)]
@@ -187,3 +200,29 @@ def test_what_the_fold_writes_is_what_it_reads_back(writer_connection: Connectio
         cursor.execute("SELECT count(*) FROM v1.bar_revisions WHERE timeframe = '1m' AND symbol = 'AAPL'")
         assert cursor.fetchone() == (sum(revised),)
     assert sum(revised) == 7
+
+
+def test_a_split_between_two_ticks_is_no_change(writer_connection: Connection) -> None:
+    """A 4:1 split of Monday: Friday's 400 was 100 in Monday's shares."""
+    times = [open_ms("AAPL", FRIDAY), open_ms("AAPL", MONDAY)]
+    with writer_connection, writer_connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO core.instruments (symbol, calendar, timezone, currency, price_precision, state, source)
+               VALUES ('AAPL', 'XNYS', 'America/New_York', 'USD', 2, 'ok', 'simulator')"""
+        )
+        cursor.execute(
+            """INSERT INTO core.latest (symbol, price, session, session_date, event_time, received_at, source,
+                                        before_ms, before_price, tick_ms, tick_price)
+               VALUES ('AAPL', 101, 'regular', %s, now(), now(), 'simulator', %s, 400, %s, 101)""",
+            (MONDAY, *times),
+        )
+        cursor.execute(
+            """INSERT INTO core.corporate_actions (symbol, ex_date, action, value, source, received_at)
+               VALUES ('AAPL', %s, 'split', 4, 'simulator', now())""",
+            (MONDAY,),
+        )
+        cursor.execute("SELECT tick_change, round(tick_change_pct::numeric, 9)::float8 FROM v1.latest")
+        assert cursor.fetchall() == [(1.0, 1.0)]
+        cursor.execute("UPDATE core.latest SET before_ms = NULL, before_price = NULL")
+        cursor.execute("SELECT tick_change, tick_change_pct FROM v1.latest")
+        assert cursor.fetchall() == [(None, None)]

@@ -69,6 +69,9 @@ class TimedWriter:
         cursor.execute("SELECT clock_timestamp()")
         (self.inside,) = cursor.fetchone() or ()
 
+    def write_latest(self, cursor: Cursor, prices: Any) -> None:
+        self.writer.write_latest(cursor, prices)
+
 
 class TimedStore(DatabaseStore):
     """After each commit: the note of it, and a copy of what readers see."""

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from market import indicators
 from market.as_of import indicators_as_of
-from tests.stream.as_of.commits import DAY, SYMBOL, Commit, minute
+from tests.stream.as_of.commits import DAY, PARTITION, SYMBOL, Commit, TimedStore, corrected, minute
+from tests.unit.market.worlds import ClockEvent, Fold, TickEvent
 
 pytestmark = pytest.mark.stream
 
@@ -37,6 +39,21 @@ def test_stored_values_are_taken_up_to_the_first_bar_that_changed_later(
     assert 0 < told.computed.sum() < len(told.computed)
     assert short.ts_ms.tolist() == told.ts_ms[-7:].tolist()
     assert short.values.tobytes() == told.values[-7:].tobytes()
+
+
+def test_seen_leaves_out_a_bar_that_still_formed_before_a_closed_one(store: TimedStore, reader: Connection) -> None:
+    """The one thing that `seen` cannot say (docs/database.md): what had a forming bar in it, whose prices nobody kept."""
+    #   minute 0 (ticks, no clock yet) | 1 (the provider's complete row)        the clock passes 0
+    fold, places = Fold(store), [number for number, name in enumerate(indicators.VALUES) if name == "change"]
+    fold.step([TickEvent(SYMBOL, minute(0), 90.0), corrected(1, 100.5, 5.0, 0)])
+    fold.step([ClockEvent(minute(2), PARTITION)])
+    early, late = store.commits
+    with reader, reader.cursor() as cursor:
+        told = [indicators_as_of(cursor, SYMBOL, "1m", commit.after, "seen") for commit in (early, late)]
+    kept = [{row[1]: row[2 + places[0]] for row in commit.indicators if row[0] == "1m"} for commit in (early, late)]
+    assert kept == [{minute(1): 10.5}, {minute(0): None, minute(1): 10.5}]
+    assert [one.ts_ms.tolist() for one in told] == [[minute(1)], [minute(0), minute(1)]]
+    assert str([one.value("change").tolist() for one in told]) == "[[nan], [nan, 10.5]]"
 
 
 def changed(before: Commit, after: Commit) -> list[tuple[datetime, bool]]:

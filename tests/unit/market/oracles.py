@@ -8,9 +8,19 @@ from market import indicators
 from market.bars import BAR, PROVIDER_COMPLETE, Rows
 from market.calendars import session_on
 from market.frames import PARENTS, annual_bars, bucket, from_days
+from market.latest import BEFORE, TICK
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
-from tests.unit.market.worlds import INSTRUMENTS, BarEvent, Event, MemoryStore, provider_row
+from tests.unit.market.worlds import (
+    INSTRUMENTS,
+    BarEvent,
+    Event,
+    MemoryStore,
+    TickEvent,
+    last_two,
+    provider_row,
+    quoted,
+)
 
 Content = tuple[float | None, ...]  # open, high, low, close, volume
 
@@ -45,10 +55,35 @@ def wrong_frames(store: MemoryStore, events: list[Event]) -> str:
                 expected[timeframe] = roll(
                     symbol, timeframe, expected[child], said_by_provider(symbol, timeframe, events), first
                 )
+                if timeframe == "1d":
+                    widen(expected["1d"], symbol, events)
                 found = {row["ts"]: content(row) for row in store.bars(SeriesKey(symbol, timeframe, "regular"))}
                 if found != {ts: told[0] for ts, told in expected[timeframe].items()}:
                     return f"{symbol} {timeframe}: {found} against {expected[timeframe]}"
     return ""
+
+
+def wrong_last_ticks(store: MemoryStore, events: list[Event]) -> str:
+    """The first symbol whose last two ticks are not those of all events; empty for none."""
+    for symbol, row in store.latest.items():
+        found = [tuple(row[0][list(names)].tolist()) for names in (TICK, BEFORE)]
+        expected = last_two(event for event in events if isinstance(event, TickEvent) and event.symbol == symbol)
+        if found != [*expected, (0, 0, 0.0)][:2]:
+            return f"{symbol}: {found} against {expected}"
+    return ""
+
+
+def widen(days: dict[int, "Told"], symbol: str, events: list[Event]) -> None:
+    """Daily bars that are rolled up, by what the newest quotes of their sessions say."""
+    words = quoted(symbol, [event for event in events if isinstance(event, TickEvent) and event.symbol == symbol])
+    complete = {ts for ts, row in said_by_provider(symbol, "1d", events).items() if row["origin"] == PROVIDER_COMPLETE}
+    for ts, (told, has_minutes, session) in days.items():
+        if session not in words or ts in complete:
+            continue
+        first, high, low, last, volume = told
+        (_, quoted_high), (_, quoted_low) = words[session]
+        widened = (first, float(np.fmax(high, quoted_high)), float(np.fmin(low, quoted_low)), last, volume)
+        days[ts] = widened, has_minutes, session
 
 
 def content(row: dict[str, Any]) -> Content:

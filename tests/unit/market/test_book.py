@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from market import memory
 from market.timeframes import MINUTE_MS
-from tests.unit.market.oracles import wrong_frames, wrong_indicators
+from tests.unit.market.oracles import wrong_frames, wrong_indicators, wrong_last_ticks
 from tests.unit.market.worlds import (
     FRIDAY,
     MONDAY,
@@ -41,7 +42,9 @@ def ticks(draw: st.DrawFn, symbol: str) -> TickEvent:
     if symbol == "AAPL" and draw(st.integers(0, 9)) == 0:
         session, start = "ext", start - 10 * 60 * MINUTE_MS
     ms = start + draw(st.sampled_from([0, 500, 30_000, 59_999]))
-    return TickEvent(symbol, ms, draw(prices), draw(st.sampled_from([-1, 0, 100, 200, 300])), session)
+    price, beyond = draw(prices), st.sampled_from([np.nan, -0.01, 0.0, 0.25, 0.5, 1.0])
+    high, low = price + draw(beyond), price - draw(beyond)
+    return TickEvent(symbol, ms, price, draw(st.sampled_from([-1, 0, 100, 200, 300])), session, high, low)
 
 
 @st.composite
@@ -142,6 +145,7 @@ def test_any_cut_interleaving_crash_and_restart_ends_in_the_same_bars(log: Log, 
     assert difference(at_once, in_pieces) == ""
     assert wrong_indicators(in_pieces) == ""
     assert wrong_frames(in_pieces, log.live + log.history) == ""
+    assert wrong_last_ticks(in_pieces, log.live) == ""
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The newest price: which of two is newer, and what stands around it."""
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,9 @@ T0 = 1_795_012_200_000
 TODAY = 20_775
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Latest:
-    """A row of LATEST as plain values."""
+    """A row of LATEST as plain values, without its last ticks."""
 
     price: float
     is_ext: bool
@@ -50,12 +50,14 @@ def quote(**changes: Any) -> Latest:
 def row_of(told: Latest | None) -> np.ndarray:
     rows = np.zeros(1, LATEST)
     if told is not None:
-        rows[0] = tuple(np.nan if value is None else value for value in astuple(told))
+        for name, value in asdict(told).items():
+            rows[name] = np.nan if value is None else value
     return rows
 
 
 def told_by(row: np.ndarray) -> Latest:
-    return Latest(*(None if value != value else value for value in row[0].tolist()))
+    values = (row[name][0].item() for name in Latest.__slots__)
+    return Latest(*(None if value != value else value for value in values))
 
 
 def days_around(daily: Rows, session_date: int) -> np.ndarray:

@@ -19,8 +19,9 @@ from market.book import Book
 from market.calendars import session_on, sessions, sessions_of
 from market.choices import Choices
 from market.chosen import NOTHING
+from market.extremes import EXTREMES, Extremes
 from market.frames import bucket, to_days
-from market.latest import LATEST, Prices
+from market.latest import BEFORE, LATEST, TICK, Prices
 from market.memory import Newest, StoredRows
 from market.past import Recomputation, divide, work_off
 from market.series import SeriesKey
@@ -54,6 +55,8 @@ class TickEvent:
     price: float
     day_volume: int = -1
     session: str = "regular"
+    day_high: float = np.nan
+    day_low: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class MemoryStore:
     """What `market.book.Stored` asks of a database, and the commit that fills it; a forming bar has no state, as in the table."""
 
     rows: dict[SeriesKey, dict[int, tuple[Any, NDArray[np.float64], NDArray[np.float64]]]] = field(default_factory=dict)
+    latest: dict[str, NDArray[np.void]] = field(default_factory=dict)  # rows of LATEST, of one each
     reads: int = 0
 
     def commit(self, changes: Changes) -> None:
@@ -100,6 +104,8 @@ class MemoryStore:
             for row, state, values in zip(change.rows, change.states, change.values, strict=True):
                 kept = state.copy() if row["closed"] else np.full_like(state, np.nan)
                 table[int(row["ts"])] = (row.copy(), kept, values.copy())
+        for number, symbol in enumerate(changes.latest.symbols):
+            self.latest[symbol] = changes.latest.rows[number : number + 1].copy()
 
     def rows_before(self, key: SeriesKey, ts_ms: int, count: int) -> StoredRows:
         self.reads += 1
@@ -174,6 +180,8 @@ class Fold:
     def restart(self) -> None:
         """A new driver: everything is read from the store, as `spark_jobs.rebuild.wake` does."""
         self.book = Book(self.store, dict(INSTRUMENTS), self.chosen)
+        if self.store.latest:
+            self.book.know_latest(Prices(list(self.store.latest), np.concatenate(list(self.store.latest.values()))))
         self.book.clock_ms = dict(self.clocks)
         memory = self.book.memory
         memory.meet(list(self.store.rows))
@@ -225,7 +233,7 @@ class Fold:
 def batch_of(events: Iterable[Event]) -> Batch:
     """A batch as the executors and `spark_jobs.batch` would give it, by plain Python."""
     batch = Batch()
-    newest: dict[str, TickEvent] = {}
+    said: dict[str, list[TickEvent]] = defaultdict(list)
     minutes: dict[tuple[str, str], dict[int, list[TickEvent]]] = defaultdict(lambda: defaultdict(list))
     provider: dict[SeriesKey, list[Rows]] = defaultdict(list)
     for event in events:
@@ -233,17 +241,28 @@ def batch_of(events: Iterable[Event]) -> Batch:
             case TickEvent():
                 minutes[event.symbol, event.session][event.ms // MINUTE_MS * MINUTE_MS].append(event)
                 batch.partitions[event.symbol] = PARTITIONS[event.symbol]
-                newest[event.symbol] = max(newest.get(event.symbol, event), event, key=tick_key)
+                said[event.symbol].append(event)
             case BarEvent():
                 provider[SeriesKey(event.symbol, event.timeframe, "regular")].append(provider_row(event))
             case ClockEvent():
                 known_ms = batch.clocks.get(event.partition, (0, 0))[0]
                 batch.clocks[event.partition] = (max(known_ms, event.ms), 0)
-    quotes = [
-        (tick.price, tick.session == "ext", 0, np.nan, np.nan, np.nan, np.nan, tick.ms, tick.ms)
-        for tick in newest.values()
-    ]
-    batch.quotes = Prices(list(newest), np.array(quotes, LATEST))
+    batch.quotes = Prices(list(said), np.zeros(len(said), LATEST))
+    for row, told in zip(batch.quotes.rows, said.values(), strict=True):
+        newest = max(told, key=tick_key)
+        row["price"], row["is_ext"], row["event_ms"], row["received_ms"] = (
+            newest.price,
+            newest.session == "ext",
+            newest.ms,
+            newest.ms,
+        )
+        row["session_date"] = session_day(newest.symbol, newest.ms)
+        for name in ("previous_close", "day_high", "day_low", "day_volume"):
+            row[name] = np.nan
+        for names, key in zip((TICK, BEFORE), last_two(told), strict=True):
+            for name, value in zip(names, key, strict=True):
+                row[name] = value
+    batch.extremes = extremes_of(said)
     ticks = {}
     for (symbol, session), by_minute in minutes.items():
         rows = np.concatenate([tick_row(symbol, ts, by_minute[ts]) for ts in sorted(by_minute)])
@@ -289,6 +308,46 @@ def tick_row(symbol: str, ts: int, ticks: list[TickEvent]) -> Rows:
     row["day_volume"] = max(tick.day_volume for tick in ticks)
     row["event_ms"] = row["received_ms"] = last.ms
     return row
+
+
+def last_two(ticks: Iterable[TickEvent]) -> list[tuple[int, int, float]]:
+    """The keys of the last two ticks that differ, zeros where there is no second one."""
+    return [*sorted({tick_key(tick) for tick in ticks}, reverse=True), (0, 0, 0.0)][:2]
+
+
+def session_day(symbol: str, ms: int) -> int:
+    """The session of a time, days since the epoch."""
+    placed = sessions_of(INSTRUMENTS[symbol].calendar, np.array([ms]))
+    return int(placed.session_date.astype("datetime64[D]").astype(np.int64)[0])
+
+
+def quoted(symbol: str, ticks: Iterable[TickEvent]) -> dict[int, tuple[tuple[int, float], tuple[int, float]]]:
+    """Session date → (when the newest high was told, it), (the same of the low); (0, NaN) where none was.
+
+    Only ticks of regular hours whose own price lies within what they tell; of one millisecond the wider word.
+    """
+    words: dict[int, tuple[tuple[int, float], tuple[int, float]]] = {}
+    for tick in ticks:
+        if tick.session == "ext" or tick.price > tick.day_high or tick.price < tick.day_low:
+            continue
+        day = session_day(symbol, tick.ms)
+        high, low = words.get(day, ((0, np.nan), (0, np.nan)))
+        if tick.day_high == tick.day_high:
+            high = max(high, (tick.ms, tick.day_high))
+        if tick.day_low == tick.day_low:
+            low = max(low, (tick.ms, tick.day_low), key=lambda word: (word[0], -word[1]))
+        if high[0] or low[0]:
+            words[day] = high, low
+    return words
+
+
+def extremes_of(said: dict[str, list[TickEvent]]) -> Extremes:
+    symbols, rows = [], []
+    for symbol, ticks in said.items():
+        for day, (high, low) in sorted(quoted(symbol, ticks).items()):
+            symbols.append(symbol)
+            rows.append((day, *(high if high[0] else (0, 0.0)), *(low if low[0] else (0, 0.0))))
+    return Extremes(symbols, np.array(rows, EXTREMES))
 
 
 def tick_key(tick: TickEvent) -> tuple[int, int, float]:

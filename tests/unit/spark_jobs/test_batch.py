@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL
-from market.batches import Batch, Layer
+from market.batches import Batch, Instrument, Layer
 from market.calendars import session_on
 from market.contracts import Bar, Clock, Record, Tick, decode
 from market.frames import bucket
+from market.latest import BEFORE, TICK
 from market.series import SeriesKey
 from spark_jobs import partials
 from spark_jobs.batch import OffsetRange, Scanned, join_ranges, read_scan
@@ -32,6 +33,8 @@ from tests.unit.market.worlds import (
     TickEvent,
     batch_of,
     by_series,
+    instruments,
+    last_two,
     open_ms,
 )
 from tests.unit.spark_jobs.test_scan import batch_of as arrow_batch
@@ -43,6 +46,10 @@ NEW_YORK_OPEN = open_ms("AAPL", MONDAY)
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
+def or_none(price: float) -> float | None:
+    return None if price != price else price
+
+
 def record_of(event: Event) -> tuple[int, Record]:
     """(partition, record) of an event, as ingestion writes it."""
     match event:
@@ -50,7 +57,7 @@ def record_of(event: Event) -> tuple[int, Record]:
             volume = None if event.day_volume < 0 else event.day_volume
             return PARTITIONS[event.symbol], Tick(
                 source=SOURCE, event_ms=event.ms, fetched_ms=event.ms, symbol=event.symbol, price=event.price,
-                day_volume=volume, session=event.session,
+                day_volume=volume, session=event.session, day_high=or_none(event.day_high), day_low=or_none(event.day_low),
             )  # fmt: skip
         case BarEvent():
             first, high, low, last, volume = event.ohlcv
@@ -88,6 +95,12 @@ def rows_of(batch: list[Layer]) -> dict[SeriesKey, list[tuple[Any, ...]]]:
     return told
 
 
+def words(batch: Batch) -> dict[tuple[str, int], str]:
+    """What quotes tell, by symbol and session."""
+    told = batch.extremes
+    return {(symbol, row["quoted_date"].item()): str(row) for symbol, row in zip(told.symbols, told.rows, strict=True)}
+
+
 def symbols_met(batch: Batch) -> dict[str, int]:
     return {key.symbol: PARTITIONS[key.symbol] for layer in (*batch.ticks, *batch.provider) for key in layer.keys}
 
@@ -99,6 +112,7 @@ def test_a_scan_is_read_as_plain_python_reads_the_events(log: Log, is_history: b
     expected = batch_of(events)
     assert rows_of(scanned.batch.ticks) == rows_of(expected.ticks)
     assert rows_of(scanned.batch.provider) == rows_of(expected.provider)
+    assert words(scanned.batch) == words(expected)
     assert scanned.batch.clocks == expected.clocks
     assert scanned.batch.partitions == ({} if is_history else symbols_met(expected))
     assert scanned.rejects == []
@@ -108,7 +122,7 @@ def test_a_scan_is_read_as_plain_python_reads_the_events(log: Log, is_history: b
 
 
 @given(logs())
-def test_quotes_are_the_newest_ticks(log: Log) -> None:
+def test_quotes_are_the_newest_ticks_with_the_one_before(log: Log) -> None:
     ticks = [event for event in log.live if isinstance(event, TickEvent)]
     quotes = read([record_of(tick) for tick in ticks]).batch.quotes
     assert sorted(quotes.symbols) == sorted({tick.symbol for tick in ticks})
@@ -116,6 +130,8 @@ def test_quotes_are_the_newest_ticks(log: Log) -> None:
         newest_ms = max(tick.ms for tick in ticks if tick.symbol == symbol)
         assert quote["event_ms"] == newest_ms
         assert quote["price"] in {tick.price for tick in ticks if (tick.symbol, tick.ms) == (symbol, newest_ms)}
+        found = [tuple(quote[list(names)].tolist()) for names in (TICK, BEFORE)]
+        assert found == last_two(tick for tick in ticks if tick.symbol == symbol)
 
 
 def test_the_closing_price_after_the_bell_makes_no_regular_bar() -> None:
@@ -128,6 +144,27 @@ def test_the_closing_price_after_the_bell_makes_no_regular_bar() -> None:
         "regular": [[close_ms - MINUTE_MS]],
         "ext": [[close_ms]],
     }
+
+
+@pytest.mark.parametrize(
+    ("symbol", "minute", "session", "price", "told"),
+    [
+        ("AAPL", 0, "regular", 10.0, (11.0, 9.0)),
+        ("AAPL", 0, "regular", 11.01, None),  # what it tells is not of a day in which it was traded
+        ("AAPL", 0, "regular", 8.99, None),
+        ("AAPL", 0, "ext", 10.0, None),
+        ("AAPL", -1, "regular", 10.0, None),
+        ("AAPL", 390, "regular", 10.0, None),
+        ("EURUSD=X", 0, "regular", 10.0, None),
+    ],
+)
+def test_the_days_extremes_are_told_by_quotes_of_its_regular_hours_that_lie_within_them(
+    symbol: str, minute: int, session: str, price: float, told: tuple[float, float] | None
+) -> None:
+    with instruments({"EURUSD=X": Instrument("EURUSD=X", "24/5", 4, False)}):
+        tick = TickEvent(symbol, NEW_YORK_OPEN + minute * MINUTE_MS, price, session=session, day_high=11.0, day_low=9.0)
+        found = read([record_of(tick)]).batch.extremes
+    assert [(row["quoted_high"], row["quoted_low"]) for row in found.rows] == ([told] if told else [])
 
 
 def test_a_price_called_extended_in_regular_hours_is_the_latest_price_and_no_bar() -> None:

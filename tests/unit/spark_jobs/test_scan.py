@@ -65,6 +65,24 @@ def key(tick: Tick) -> tuple[int, int, float]:
     return tick.event_ms, -1 if tick.day_volume is None else tick.day_volume, tick.price
 
 
+NO_TICK = (0, 0, 0.0)
+
+
+def last_two(row: dict[str, Any]) -> list[tuple[int, int, float]]:
+    return [
+        (row["last_ms"], row["last_volume"], row["close"]),
+        (row["before_ms"], row["before_volume"], row["before_price"]),
+    ]
+
+
+def extremes(ticks: list[Tick]) -> tuple[tuple[int, float], tuple[int, float]]:
+    """(when it was told, the newest high), the same of the low with its sign turned; of one millisecond the wider."""
+    told = [tick for tick in ticks if (tick.day_low or 0) <= tick.price <= (tick.day_high or tick.price)]
+    highs = [(tick.event_ms, tick.day_high) for tick in told if tick.day_high]
+    lows = [(tick.event_ms, -tick.day_low) for tick in told if tick.day_low]
+    return max(highs, default=(0, 0)), max(lows, default=(0, 0))
+
+
 def plain_bars(ticks: list[Tick]) -> dict[tuple[str, str, int], dict[str, Any]]:
     """The partial minute bars of ticks."""
     minutes = defaultdict(list)
@@ -77,6 +95,8 @@ def plain_bars(ticks: list[Tick]) -> dict[tuple[str, str, int], dict[str, Any]]:
             "open": first.price, "high": max(prices), "low": min(prices), "close": last.price, "records": len(members),
             "first": key(first)[:2], "last": key(last)[:2], "day_volume": max(key(tick)[1] for tick in members),
             "received_ms": max(tick.fetched_ms for tick in members),
+            "before": sorted({NO_TICK, *map(key, members)})[:-1][-1:],
+            "extremes": extremes(members),
         }  # fmt: skip
     return bars
 
@@ -97,6 +117,11 @@ def merged(rows: list[dict[str, Any]]) -> dict[tuple[str, str, int], dict[str, A
             "first": (first["first_ms"], first["first_volume"]), "last": (last["last_ms"], last["last_volume"]),
             "day_volume": max(row["day_volume"] for row in members),
             "received_ms": max(row["received_ms"] for row in members),
+            "before": sorted({NO_TICK, *(key for row in members for key in last_two(row))})[:-1][-1:],
+            "extremes": (
+                max((row["high_ms"], row["high_ms"] and row["quoted_high"]) for row in members),
+                max((row["low_ms"], row["low_ms"] and -row["quoted_low"]) for row in members),
+            ),
         }  # fmt: skip
     return bars
 
