@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     actions.add_argument("--days", type=int, default=120, metavar="N", help="of so many days (120)")
     for command in (poll, backfill, ledger, gaps, actions):
         command.add_argument(
-            "--symbols", type=listed, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
+            "--symbols", type=symbols_in, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
         )
     commands.add_parser("wire", help="whether the provider still speaks as the platform expects")
     add_symbols(commands.add_parser("symbols", help="the tracked list"))
@@ -102,3 +102,8 @@ def moment(text: str) -> datetime:
 
 def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def symbols_in(text: str) -> list[str]:
+    """Providers take a symbol in either case; here it has one, so that no data have two names."""
+    return [symbol.upper() for symbol in listed(text)]

@@ -184,6 +184,8 @@ def publisher_of(configured: Settings, command: str) -> Publisher:
 def told(summary: dict[str, object], stopped: IngestionError | None) -> int:
     """The summary as the last line on stdout, for whoever started the command; the exit code."""
     summary = summary | {"provider_errors": metrics.provider_errors()}
+    if stopped is not None:
+        summary["error"] = summary.get("error") or str(stopped)
     (log.info if stopped is None else log.warning)("done", **summary)
     print(json.dumps(summary), flush=True)  # noqa: T201  (a command's answer)
     return stopped.exit_code if stopped is not None else 0

@@ -4,6 +4,7 @@ import pytest
 
 from ingestion import settings
 from ingestion.__main__ import main
+from ingestion.arguments import parser
 from ingestion.errors import BadConfiguration
 from ingestion.settings import Settings, apply_feed_environment
 
@@ -52,6 +53,11 @@ def test_an_unknown_verb_or_option_ends_with_2(arguments: list[str], capsys: pyt
         main(arguments)
     assert ended.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["poll", "backfill", "ledger", "gaps", "actions"])
+def test_a_symbol_has_one_name_in_whatever_case_it_is_typed(command: str) -> None:
+    assert parser().parse_args([command, "--symbols", "aapl, ^gspc"]).symbols == ["AAPL", "^GSPC"]
 
 
 def test_the_simulated_exchange_wins_over_the_machines_proxy() -> None:
