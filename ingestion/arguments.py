@@ -4,6 +4,9 @@ import argparse
 from datetime import date, datetime
 from pathlib import Path
 
+# As `v1.dead_letters` names them.
+LETTER_STATES = ("open", "edited", "sent", "replayed", "refused", "failed")
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m ingestion", description="From the provider to Kafka.")
@@ -69,9 +72,7 @@ def add_import(imported: argparse.ArgumentParser) -> None:
 def add_dead_letters(top: argparse.ArgumentParser) -> None:
     verbs = top.add_subparsers(dest="verb", required=True)
     found = verbs.add_parser("list", help="the newest ones")
-    found.add_argument(
-        "--state", action="append", metavar="STATE", help="open, edited, sent, replayed, refused, failed"
-    )
+    found.add_argument("--state", action="append", choices=LETTER_STATES, help=", ".join(LETTER_STATES))
     found.add_argument("--limit", type=int, default=50, metavar="N")
     shown = verbs.add_parser("show", help="one of them in full")
     edited = verbs.add_parser("edit", help="change what is sent; the original stays. In $EDITOR without an option")

@@ -47,7 +47,16 @@ def test_bad_configuration_ends_with_2(capsys: pytest.CaptureFixture[str]) -> No
     assert "CANDLESTREAM_DATABASE_URL" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["wait"], ["poll", "--hard"], ["backfill", "--since", "yesterday"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["wait"],
+        ["poll", "--hard"],
+        ["backfill", "--since", "yesterday"],
+        ["dead-letters", "list", "--state", "bogus"],
+    ],
+)
 def test_an_unknown_verb_or_option_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
