@@ -253,16 +253,19 @@ def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:
     if frame.empty:
         return answer
     days = frame.index.date
-    for day, split, dividend in zip(days, frame["Stock Splits"].tolist(), frame["Dividends"].tolist(), strict=True):
-        if split:
-            answer.splits.append((day, split))
-        if dividend:
-            answer.dividends.append((day, dividend))
-    columns = [frame[name].tolist() for name in ("Open", "High", "Low", "Close", "Volume")]
+    for name, events in (("Stock Splits", answer.splits), ("Dividends", answer.dividends)):
+        values = frame[name].to_numpy()
+        events.extend((days[at], float(values[at])) for at in values.nonzero()[0])
+    opens, highs, lows, closes, volumes = (
+        frame[name].astype(float).tolist() for name in ("Open", "High", "Low", "Close", "Volume")
+    )
     starts = frame.index.as_unit("ms").asi8.tolist()
-    for ts_ms, day, *values in zip(starts, days, *columns, strict=True):
-        if any(price == price for price in values[:4]):
-            answer.rows.append(Row(ts_ms, day, *map(float, values)))
+    for ts_ms, day, opened, high, low, close, volume in zip(
+        starts, days, opens, highs, lows, closes, volumes, strict=True
+    ):
+        # Only what is no number is not equal to itself.
+        if opened == opened or high == high or low == low or close == close:
+            answer.rows.append(Row(ts_ms, day, opened, high, low, close, volume))
     return answer
 
 
