@@ -31,6 +31,7 @@ AIM = 20_000
 def work(bootstrap: str, prefix: str, symbols: list[str]) -> dict[str, float]:
     """In a process whose environment points yfinance at the exchange."""
     from ingestion.budget import Budget
+    from ingestion.collecting import leave_imports_alone
     from ingestion.providers import yahoo
     from ingestion.publisher import Publisher
     from ingestion.rows import records_of
@@ -48,6 +49,7 @@ def work(bootstrap: str, prefix: str, symbols: list[str]) -> dict[str, float]:
     provider = yahoo.Yahoo(folder, Budget(folder / "budget.json", 100_000))
     provider._session = session = Noting(provider._session.budget)
     publisher = Publisher(bootstrap, prefix, 64, "bench-backfill")
+    leave_imports_alone()
     bars, seconds, cpu_s = 0, 0.0, 0.0
     for symbol in symbols:
         instrument = provider.describe(symbol)

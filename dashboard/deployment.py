@@ -11,6 +11,11 @@ class Deployment(StrEnum):
         """The command that starts a service which has stopped."""
         return f"docker compose up -d {service}" if self is Deployment.COMPOSE else f"./candlestream start {service}"
 
+    def ingestion(self, arguments: str) -> str:
+        """A command of ingestion, such as `dead-letters list`."""
+        compose = f"docker compose run --rm ingestion python -m ingestion {arguments}"
+        return compose if self is Deployment.COMPOSE else f"./candlestream {arguments}"
+
     def logs(self, service: str) -> str:
         """The command that shows what a service has said."""
         return f"docker compose logs {service}" if self is Deployment.COMPOSE else f"./candlestream logs {service}"

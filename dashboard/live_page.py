@@ -50,7 +50,7 @@ def _refresh(feed: Feed, view: View, averages: tuple[int, ...], deployment: Depl
         for notice in [*of_data, *corrections()]:
             _say(notice)
     if snapshot is not None:
-        _show(snapshot, series, averages, is_old=snapshot is not answer)
+        _show(snapshot, series, averages, deployment, is_old=snapshot is not answer)
 
 
 def no_answer(problem: DatabaseProblem, last: Snapshot | None) -> Notice:
@@ -59,11 +59,11 @@ def no_answer(problem: DatabaseProblem, last: Snapshot | None) -> Notice:
     return Notice(Level.ERROR, f"{problem.sentence} This page tries again by itself.{stands}")
 
 
-def _show(snapshot: Snapshot, series: Series, averages: tuple[int, ...], is_old: bool) -> None:
+def _show(snapshot: Snapshot, series: Series, averages: tuple[int, ...], deployment: Deployment, is_old: bool) -> None:
     """All of it is made before any of it is sent, and it is sent as one message."""
     shown = components.Screen(
         quote=quote(snapshot),
-        rail=rail(snapshot),
+        rail=rail(snapshot, deployment),
         empty=empty(snapshot),
         chart=_chart(snapshot, series, averages),
         now_ms=None if is_old else int(snapshot.now.timestamp() * 1000),

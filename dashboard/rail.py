@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dashboard import formats
+from dashboard.deployment import Deployment
 from dashboard.feed import Snapshot
 from dashboard.freshness import Market, hours
 from dashboard.notices import SILENT_S
@@ -20,13 +21,13 @@ CONTINUOUS = ("ingestion", "spark")
 POLL_PATIENCE_S = 180.0
 
 
-def rail(snapshot: Snapshot) -> str:
+def rail(snapshot: Snapshot, deployment: Deployment = Deployment.NATIVE) -> str:
     return render(
         "rail.html",
         rows=[_watched(row, snapshot) for row in snapshot.watchlist],
         market=_market(snapshot),
         quality=_quality(snapshot.quality) if snapshot.quality else None,
-        services=[*(_service(service) for service in snapshot.services), *_refused(snapshot.refused)],
+        services=[*(_service(service) for service in snapshot.services), *_refused(snapshot.refused, deployment)],
     )
 
 
@@ -99,7 +100,7 @@ def _quality(quality: Quality) -> dict[str, Any]:
     }
 
 
-def _refused(refused: Refused | None) -> list[dict[str, str]]:
+def _refused(refused: Refused | None, deployment: Deployment) -> list[dict[str, str]]:
     """A line below the processes: the symbols' own counts tell of those letters alone that name a symbol."""
     if refused is None:
         return []
@@ -107,7 +108,7 @@ def _refused(refused: Refused | None) -> list[dict[str, str]]:
     state = f"{refused.letters:,}{more} in a day" if refused.letters else "none"
     detail = (
         f"{refused.letters:,}{more} records were refused in the last 24 hours; {refused.of_no_symbol:,} of them name no known"
-        " symbol and are in no symbol's counts. ./candlestream dead-letters list shows them"
+        f" symbol and are in no symbol's counts. {deployment.ingestion('dead-letters list')} shows them"
     )
     return [{"name": "dead letters", "state": state, "level": "slow" if refused.letters else "live", "detail": detail}]
 

@@ -4,6 +4,9 @@ import argparse
 from datetime import date, datetime
 from pathlib import Path
 
+# As `v1.dead_letters` names them.
+LETTER_STATES = ("open", "edited", "sent", "replayed", "refused", "failed")
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m ingestion", description="From the provider to Kafka.")
@@ -35,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     actions.add_argument("--days", type=int, default=120, metavar="N", help="of so many days (120)")
     for command in (poll, backfill, ledger, gaps, actions):
         command.add_argument(
-            "--symbols", type=listed, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
+            "--symbols", type=symbols_in, metavar="LIST", help="such as AAPL,MSFT; the tracked list without it"
         )
     commands.add_parser("wire", help="whether the provider still speaks as the platform expects")
     add_symbols(commands.add_parser("symbols", help="the tracked list"))
@@ -69,9 +72,7 @@ def add_import(imported: argparse.ArgumentParser) -> None:
 def add_dead_letters(top: argparse.ArgumentParser) -> None:
     verbs = top.add_subparsers(dest="verb", required=True)
     found = verbs.add_parser("list", help="the newest ones")
-    found.add_argument(
-        "--state", action="append", metavar="STATE", help="open, edited, sent, replayed, refused, failed"
-    )
+    found.add_argument("--state", action="append", choices=LETTER_STATES, help=", ".join(LETTER_STATES))
     found.add_argument("--limit", type=int, default=50, metavar="N")
     shown = verbs.add_parser("show", help="one of them in full")
     edited = verbs.add_parser("edit", help="change what is sent; the original stays. In $EDITOR without an option")
@@ -102,3 +103,8 @@ def moment(text: str) -> datetime:
 
 def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def symbols_in(text: str) -> list[str]:
+    """Providers take a symbol in either case; here it has one, so that no data have two names."""
+    return [symbol.upper() for symbol in listed(text)]

@@ -12,7 +12,7 @@ from ingestion import ledger_tables, tables
 from ingestion.catalogue import instruments
 from ingestion.coverage import Covered, of_window
 from ingestion.database import Database
-from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError
+from ingestion.errors import ABOUT_ONE_ANSWER, BadConfiguration, Malformed, ProviderError, UnknownSymbol, capital, named
 from ingestion.instruments import Instrument
 from ingestion.plan import Window, windows
 from ingestion.providers.base import DAY_MS, Provider
@@ -77,7 +77,9 @@ def backfill(
     request: Request,
     now_ms: Callable[[], int],
 ) -> tuple[Summary, ProviderError | None]:
-    """Fetches what is missing (or everything). Returns what it did, and the error that ended it early."""
+    """Fetches what is missing (or everything). Returns what it did, and the error that ended it early or left series without an
+    answer. Raises `BadConfiguration` for a request that no answer could fulfil."""
+    check(request, provider)
     started_s = time.monotonic()
     run = Backfill(database, provider, publisher, source, request, now_ms)
     known, run.summary.unknown, stopped = patient_instruments(database, provider, source, request.symbols, now_ms)
@@ -99,11 +101,31 @@ def backfill(
                 tables.mark_history(database, instrument.symbol)
     summary.seconds = time.monotonic() - started_s
     summary.error = str(stopped) if stopped else ""
+    if stopped is None:
+        stopped = unanswered(summary, provider.title, request)
     detail = f"{summary.series} series, {summary.bars} bars of {summary.symbols} symbols in {summary.seconds:.0f} s"
     # Who found all of its symbols claimed did nothing: the one at work on them has more to say.
     if claimed or not summary.busy:
         tables.set_status(database, NAME, stopped.state if stopped else "ok", f"{stopped or 'done'}: {detail}")
     return summary, stopped
+
+
+def check(request: Request, provider: Provider) -> None:
+    """Raises `BadConfiguration`: such a request would do nothing, or something else than it says."""
+    unknown = [name for name in request.timeframes or () if name not in provider.reach]
+    if unknown:
+        raise BadConfiguration(f"{provider.title} has no bars of {', '.join(unknown)}: {', '.join(provider.reach)}")
+    if request.since and request.until and request.until < request.since:
+        raise BadConfiguration(f"--until {request.until} lies before --since {request.since}")
+
+
+def unanswered(summary: Summary, title: str, request: Request) -> ProviderError | None:
+    """That some series are still missing, for whoever started the command. The others were fetched."""
+    if request.symbols and summary.unknown:
+        return UnknownSymbol(f"{capital(title)} knows no symbol {', '.join(summary.unknown)}")
+    if not summary.failed:
+        return None
+    return Malformed(f"no good answer about {named(summary.failed)}")
 
 
 @dataclass(slots=True)

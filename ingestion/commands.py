@@ -13,6 +13,7 @@ import structlog
 from ingestion import backfill, metrics, poll, poller, providers, service, tables
 from ingestion.budget import Budget
 from ingestion.clock import now_ms
+from ingestion.collecting import leave_imports_alone
 from ingestion.database import Database
 from ingestion.errors import IngestionError, ProviderError
 from ingestion.poll_plan import pace_of
@@ -61,6 +62,7 @@ def run_backfill(chosen: argparse.Namespace, configured: Settings) -> int:
     database, publisher = seeded(configured), publisher_of(configured, "backfill")
     request = backfill.Request(chosen.symbols, chosen.timeframes, chosen.since, chosen.everything, chosen.until)
     provider = provider_of(configured, keep=BACKFILL_KEEPS)
+    leave_imports_alone()
     result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, now_ms)
     return told(result.as_dict(), stopped)
 
@@ -184,6 +186,8 @@ def publisher_of(configured: Settings, command: str) -> Publisher:
 def told(summary: dict[str, object], stopped: IngestionError | None) -> int:
     """The summary as the last line on stdout, for whoever started the command; the exit code."""
     summary = summary | {"provider_errors": metrics.provider_errors()}
+    if stopped is not None:
+        summary["error"] = summary.get("error") or str(stopped)
     (log.info if stopped is None else log.warning)("done", **summary)
     print(json.dumps(summary), flush=True)  # noqa: T201  (a command's answer)
     return stopped.exit_code if stopped is not None else 0

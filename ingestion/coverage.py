@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from ingestion.providers.base import DAY_MS, Answer
+from ingestion.providers.base import DAY_MS, Answer, Row
 from market.calendars import Session, session_of, sessions
-from market.contracts import PROVIDER_SETTLE_MS
+from market.contracts import FIRST_MS, PROVIDER_SETTLE_MS, Bar
 from market.timeframes import MINUTE_MS
 
 # A session's minutes are with the provider at the latest so long after they ended.
@@ -31,7 +31,7 @@ def of_newest(answer: Answer, calendar: str) -> list[Covered]:
     """
     if not answer.rows:
         return []
-    moments = [answer.asked_ms, answer.rows[-1].ts_ms]
+    moments = [answer.asked_ms, *times(answer.rows[-1:], answer)]
     found = {session_of(calendar, ms).session_date: session_of(calendar, ms) for ms in moments}
     return [piece for session in found.values() for piece in within(answer, session, session.open_ms, session.close_ms)]
 
@@ -57,12 +57,17 @@ def within(answer: Answer, session: Session, start_ms: int, end_ms: int) -> Iter
     before the newest row is known, and what is older than a provider ever lags."""
     settled_ms = answer.asked_ms - PROVIDER_SETTLE_MS
     if settled_ms < session.close_ms:
-        newest_ms = max((row.ts_ms for row in answer.rows[-2:]), default=start_ms)
+        newest_ms = max(times(answer.rows[-2:], answer), default=start_ms)
         settled_ms = min(settled_ms, max(newest_ms, answer.asked_ms - LONGEST_LAG_MS))
     end_ms = min(end_ms, settled_ms // MINUTE_MS * MINUTE_MS)
     if start_ms < end_ms:
         is_whole = (start_ms, end_ms) == (session.open_ms, session.close_ms)
         yield Covered(session.session_date, start_ms, end_ms, answer.asked_ms, is_whole)
+
+
+def times(rows: Iterable[Row], answer: Answer) -> list[int]:
+    """When the rows begin, but for those that the contract refuses: what is said of another century speaks for nothing."""
+    return [row.ts_ms for row in rows if FIRST_MS <= row.ts_ms <= answer.asked_ms + Bar.MAX_AHEAD_MS]
 
 
 def clipped(pieces: Iterable[Covered], ranges: Iterable[tuple[int, int]]) -> Iterator[Covered]:

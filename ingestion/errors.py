@@ -15,6 +15,11 @@ IngestionError
 └── BrokerAway        21  Kafka did not acknowledge
 """
 
+from collections.abc import Sequence
+
+# So many of a list are told in a sentence.
+NAMED = 5
+
 
 class IngestionError(Exception):
     """The root; `str()` is one sentence for a person."""
@@ -90,6 +95,12 @@ def trying_again(sentence: str, next_try_s: float) -> str:
 def capital(sentence: str) -> str:
     """A sentence that begins with a provider's title: not all of them are names."""
     return sentence[:1].upper() + sentence[1:]
+
+
+def named(entries: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
+    return f"{', '.join(entries[:NAMED])}{more}"
 
 
 # About one symbol or one answer: the next request may well succeed. All other provider errors are about the provider.

@@ -120,9 +120,11 @@ def refused_minutes(database: Database, since_ms: int) -> dict[str, set[int]]:
     for symbol, payload in rows:
         try:
             body = json.loads(bytes(payload))
-            if isinstance(body, dict) and body.get("timeframe") == "1m":
-                found.setdefault(symbol, set()).add(int(body["ts_ms"]) // 60_000 * 60_000)
-        except (ValueError, KeyError, TypeError):
+            # A row of a file says nothing about the provider.
+            if isinstance(body, dict) and body.get("timeframe") == "1m" and "file" not in body:
+                minute_ms = int(body["ts_ms"]) // 60_000 * 60_000
+                found.setdefault(symbol, set()).add(minute_ms)
+        except (ValueError, KeyError, TypeError, OverflowError):
             # A frame of the feed or a whole answer: of no single minute.
             continue
     return found

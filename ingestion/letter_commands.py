@@ -23,6 +23,8 @@ from ingestion.publisher import Publisher
 from ingestion.settings import Settings
 
 COLUMNS = ("id", "received", "stage", "symbol", "reason", "detail", "state")
+# What is no symbol may be as long as a page.
+LONGEST_SYMBOL = 24
 MARKUP = {"replayed": "green", "failed": "red", "refused": "red", "edited": "yellow", "sent": "yellow"}
 
 
@@ -64,7 +66,7 @@ def listed(found: list[Letter]) -> Table:
             str(letter.id),
             f"{letter.received_at:%Y-%m-%d %H:%M:%S}",
             letter.stage,
-            escape(letter.symbol),
+            escape(letter.symbol[:LONGEST_SYMBOL]),
             letter.reason,
             escape(letter.detail[:80]),
             escape(state),

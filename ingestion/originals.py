@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ingestion.errors import NotReplayed
 from ingestion.instruments import Instrument
 from ingestion.letters import Letter
 from ingestion.providers.base import Answer, MalformedFrame, Quote, Row
+from ingestion.providers.files import PRICES, TIMES, moment, number
 from ingestion.quotes import tick_of
 from ingestion.rows import bar_of
 from ingestion.splits import SplitFactors
@@ -17,8 +19,6 @@ from market.contracts import Action, Bar, Record, Tick, decode
 from market.errors import Reason, Rejected
 from market.timeframes import TIMEFRAMES
 from market.topics import EVENTS, HISTORY
-
-PRICES = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,34 @@ def bar_in(body: dict[str, Any], letter: Letter, known: Known) -> Bar:
         raise Rejected(Reason.UNKNOWN_TIMEFRAME, f"timeframe={timeframe!r}", symbol)
     instrument = instrument_of(symbol, known)
     try:
-        opened, high, low, close = (float(body[name]) for name in PRICES)
-        day, volume = date.fromisoformat(str(body["day"])), float(body.get("volume") or 0)
-        row = Row(int(body["ts_ms"]), day, opened, high, low, close, volume)
+        ts_ms, day = time_in(body, letter, instrument, timeframe)
+        opened, high, low, close = (number(name, body[name]) for name in PRICES)
+        row = Row(ts_ms, day, opened, high, low, close, number("volume", body.get("volume"), when_missing=0.0))
     except (ValueError, TypeError, OverflowError) as error:
         raise Rejected(Reason.WRONG_TYPE, str(error), symbol) from error
     fetched = datetime.fromtimestamp(letter.fetched_ms / 1000, UTC).date()
     splits = [] if body.get("as_printed") else [(d, r) for d, r in known.splits(symbol).items() if d <= fetched]
     answer = Answer(letter.fetched_ms, [row])
     return bar_of(row, False, None, answer, instrument, TIMEFRAMES[timeframe], known.source, SplitFactors(splits))
+
+
+def time_in(body: dict[str, Any], letter: Letter, instrument: Instrument, timeframe: str) -> tuple[int, date]:
+    """A bar's start and day. A file's row has a time as it stood there: what a person makes of it counts. Raises `ValueError`."""
+    written = next((name for name in TIMES if body.get(name) is not None), "")
+    is_of_file = bool(written) and "file" in body
+    if is_of_file and (body["ts_ms"] is None or body[written] != as_it_came(letter).get(written)):
+        return moment(body[written], ZoneInfo(instrument.timezone), not TIMEFRAMES[timeframe].is_intraday)
+    if body["ts_ms"] is None or body["day"] is None:
+        raise ValueError("it has no time: set ts_ms and day")
+    return int(body["ts_ms"]), date.fromisoformat(str(body["day"]))
+
+
+def as_it_came(letter: Letter) -> dict[str, Any]:
+    try:
+        body = json.loads(letter.payload)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def instrument_of(symbol: str, known: Known) -> Instrument:

@@ -15,7 +15,7 @@ from ingestion import check_tables, ledger_tables, poll_tables, tables
 from ingestion.catalogue import instruments
 from ingestion.coverage import LONGEST_LAG_MS, Covered, of_newest, of_window
 from ingestion.database import Database
-from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol, capital, trying_again
+from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol, capital, named, trying_again
 from ingestion.instruments import Instrument
 from ingestion.pace import Pace
 from ingestion.poll_plan import Work, pace_of, plan
@@ -215,6 +215,9 @@ def status_line(summary: Summary, title: str, pace: Pace, stopped: ProviderError
             return "throttled", f"{trying_again(f'throttled by {title}', again_s)}; {pace.sentence()}"
         return "retrying", trying_again(capital(f"{title}: {stopped.sentence}"), again_s)
     done = f"{pace.sentence()}; {summary.requests} requests, {summary.rows} rows, {summary.bars} new or changed"
+    silent = [entry for entry in summary.failed if entry.partition(" ")[0] not in summary.delisted]
+    if silent:
+        done += f"; no good answer about {named(silent)}"
     if summary.delisted:
         done += f"; possibly delisted: {', '.join(summary.delisted)}"
     if summary.postponed:

@@ -70,8 +70,9 @@ class Publisher:
     def send_all(self, records: Iterable[Record], history: bool = False) -> int:
         """Blocking: waits where the queue is full. Returns how many were queued; `flush` makes sure of them."""
         sent = 0
+        send = self.send_history if history else self.send
         for record in records:
-            while not (self.send_history(record) if history else self.send(record)):
+            while not send(record):
                 self._producer.poll(0.1)
             sent += 1
         return sent

@@ -26,13 +26,19 @@ def tick_of(quote: Quote, instrument: Instrument, source: str, fetched_ms: int) 
         symbol=quote.symbol,
         price=round_price(quote.price, precision),
         day_volume=quote.day_volume or None if instrument.has_session_volume else None,
-        session="regular" if quote.is_regular and is_regular(instrument.calendar, quote.event_ms) else "ext",
+        session="regular" if quote.is_regular and _is_open(instrument.calendar, quote.event_ms, fetched_ms) else "ext",
         day_high=given(quote.day_high),
         day_low=given(quote.day_low),
         previous_close=given(quote.previous_close),
     )
     tick.check()
     return tick
+
+
+def _is_open(calendar: str, event_ms: int, fetched_ms: int) -> bool:
+    """Whether the exchange was open. No calendar is asked about a time that the contract refuses: it may lie beyond all years."""
+    is_possible = fetched_ms - Tick.MAX_BEHIND_MS <= event_ms <= fetched_ms + Tick.MAX_AHEAD_MS
+    return is_possible and is_regular(calendar, event_ms)
 
 
 class Repeats:

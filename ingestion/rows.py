@@ -13,7 +13,7 @@ from ingestion.instruments import Instrument
 from ingestion.providers.base import Answer, Row
 from ingestion.splits import SplitFactors
 from market.calendars import Session, session_at, session_of, session_on
-from market.contracts import MAX_RECORD_BYTES, Action, Bar, DeadLetter, is_complete_row, round_price
+from market.contracts import END_MS, FIRST_MS, MAX_RECORD_BYTES, Action, Bar, DeadLetter, is_complete_row, round_price
 from market.errors import Reason, Rejected
 from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe, bucket_start_ms
 
@@ -73,7 +73,8 @@ def dead_letter(
         detail = f"{detail} (the first {MAX_PAYLOAD_BYTES} of {len(original)} bytes)"
     return DeadLetter(
         source=source,
-        event_ms=event_ms,
+        # A time that cannot be would have the letter refused as well.
+        event_ms=event_ms if is_possible(event_ms) else fetched_ms,
         fetched_ms=fetched_ms,
         symbol=symbol or rejected.symbol,
         reason=rejected.reason.value,
@@ -108,6 +109,8 @@ def bar_of(
     if not (finite(row.open) and finite(row.high) and finite(row.low) and finite(row.close)):
         missing = [name for name in ("open", "high", "low", "close") if not math.isfinite(getattr(row, name))]
         raise Rejected(Reason.MISSING_FIELD, f"no {', '.join(missing)}", instrument.symbol)
+    if not is_possible(row.ts_ms):
+        raise Rejected(Reason.BAD_TIME, f"event_ms={row.ts_ms}", instrument.symbol)
     factor = factors.of(row.day)
     if frame.is_intraday:
         session = _session_of(instrument.calendar, row.ts_ms // MINUTE_MS)
@@ -139,6 +142,11 @@ def bar_of(
     return bar
 
 
+def is_possible(ts_ms: int) -> bool:
+    """Whether the contract takes such a time. No calendar is asked about another: it may lie beyond all years."""
+    return FIRST_MS <= ts_ms < END_MS
+
+
 @lru_cache(maxsize=1 << 16)
 def _session_of(calendar: str, minute: int) -> Session:
     """Sessions begin and end on whole minutes; the symbols of a calendar, and its timeframes, have theirs in common."""
@@ -152,7 +160,7 @@ def _written(day: date) -> str:
 
 def _printed_volume(volume: float, factor: float) -> float:
     """Shares as traded on the day; a whole number again where the adjustment made it a fraction."""
-    return float(round(volume / factor)) if factor != 1.0 else float(volume)
+    return float(round(volume / factor)) if factor != 1.0 and math.isfinite(volume) else float(volume)
 
 
 def _merged_live_row(answer: Answer, calendar: str, frame: Timeframe) -> Iterator[Row]:
@@ -164,6 +172,9 @@ def _merged_live_row(answer: Answer, calendar: str, frame: Timeframe) -> Iterato
     if not answer.rows:
         return
     *settled, last = answer.rows
+    if not is_possible(last.ts_ms):
+        yield from answer.rows
+        return
     bucket_ms = bucket_start_ms(last.ts_ms, frame, _open_ms(calendar, last.ts_ms))
     before = settled.pop() if settled and settled[-1].ts_ms == bucket_ms != last.ts_ms else None
     yield from settled

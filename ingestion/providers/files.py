@@ -26,6 +26,12 @@ PRICES = ("open", "high", "low", "close")
 PARQUET_BATCH = 4_096
 # Whole numbers from here on are milliseconds; as seconds they would lie in the year 5138.
 MILLISECONDS_FROM = 10**11
+# The first and the last that Python has.
+FIRST_YEAR, LAST_YEAR = 1, 9999
+
+
+# The key of a row that says what of it could not be read; no column's name begins with a blank.
+UNREADABLE = " unreadable"
 
 
 class BadRow(ValueError):
@@ -154,6 +160,7 @@ def csv_rows(path: Path) -> Iterator[FileRow]:
             header = [name.strip().lower() for name in next(reader, [])]
             if not header:
                 raise BadFile(f"{path} is empty")
+            refuse_doubles(path, header)
             read = 0
             for values in reader:
                 read += sum(map(len, values)) + len(values)
@@ -174,6 +181,13 @@ def csv_rows(path: Path) -> Iterator[FileRow]:
         raise BadFile(f"{path}: {error}") from error
 
 
+def refuse_doubles(path: Path, columns: list[str]) -> None:
+    """Raises `BadFile`: of two columns of one name nobody can say which is meant."""
+    doubles = sorted({name for name in columns if columns.count(name) > 1})
+    if doubles:
+        raise BadFile(f"{path} has the column {', '.join(doubles)} more than once: rename one of them")
+
+
 def parquet_rows(path: Path) -> Iterator[FileRow]:
     """A Parquet file, a batch at a time. Raises `BadFile`."""
     import pyarrow as pa
@@ -185,13 +199,36 @@ def parquet_rows(path: Path) -> Iterator[FileRow]:
             position = 0
             for batch in file.iter_batches(PARQUET_BATCH):
                 batch = batch.rename_columns([name.strip().lower() for name in batch.schema.names])
-                for values in batch.to_pylist():
+                refuse_doubles(path, batch.schema.names)
+                for values in python_rows(batch):
                     position += 1
-                    yield FileRow(position, values, position / total)
+                    fault = values.pop(UNREADABLE, "")
+                    yield FileRow(position, values, position / total, fault)
     except OSError as error:
         raise BadFile(f"{path} cannot be read: {error.strerror or error}") from error
     except pa.ArrowException as error:
         raise BadFile(f"{path} is no Parquet file: {' '.join(str(error).split())[:200]}") from error
+
+
+def python_rows(batch: Any) -> Iterator[dict[str, Any]]:
+    """The rows of an Arrow batch. One that holds what Python has no value for (a time beyond all years, text that is no UTF-8) says
+    so under `UNREADABLE`, and the others go on."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError):
+        for index in range(batch.num_rows):
+            yield readable_row(batch, index)
+
+
+def readable_row(batch: Any, index: int) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            values[name] = column[index].as_py()
+        except (ValueError, OverflowError) as error:
+            values[name] = None
+            values[UNREADABLE] = f"{name} cannot be read: {' '.join(str(error).split())[:200]}"
+    return values
 
 
 def number(name: str, value: object, when_missing: float | None = None) -> float:
@@ -211,6 +248,9 @@ def number(name: str, value: object, when_missing: float | None = None) -> float
 def moment(value: object, zone: ZoneInfo, is_daily: bool) -> tuple[int, date]:
     """(milliseconds since the epoch, the date in the exchange's zone)."""
     at = parsed(value, zone)
+    if not FIRST_YEAR < at.year < LAST_YEAR:
+        # In another zone it might lie beyond all years.
+        raise BadRow(f"time {value!r} is of the year {at.year}")
     if is_daily and isinstance(value, str) and "T" not in value and ":" not in value:
         return int(at.timestamp() * 1000), at.date()
     return int(at.timestamp() * 1000), at.astimezone(zone).date()

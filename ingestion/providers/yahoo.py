@@ -20,6 +20,7 @@ from yfinance.cache import get_cookie_cache
 from yfinance.data import YfData
 from yfinance.exceptions import YFPricesMissingError, YFRateLimitError
 from yfinance.pricing_pb2 import PricingData
+from yfinance.utils import is_isin
 
 from ingestion import metrics
 from ingestion.budget import Budget
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 REQUEST_TIMEOUT_S = 10.0
 CHART_PATH = "/v8/finance/chart/"
 INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
+# What would change the address that is asked, or is nothing at all.
+SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f/?#%\\]{1,40}")
 CURLS_NUMBER = re.compile(r"^(Failed to perform, )?curl: \(\d+\) ")
 CURLS_ADVICE = re.compile(r"\.? *See https?://\S*curl\.se/.*$")
 # PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
@@ -160,6 +163,7 @@ class Yahoo:
             return self._ask(symbol, arguments)
 
     def _ask(self, symbol: str, arguments: dict[str, Any]) -> tuple[yf.Ticker, int, pd.DataFrame]:
+        check_symbol(symbol)
         # yfinance remembers a failed time-zone look-up for the life of the process.
         YfData().cache_get.cache_clear()
         self._session.forget()
@@ -177,6 +181,18 @@ class Yahoo:
             self._session.forget()
         self._session.budget.answered()
         return ticker, asked_ms, frame
+
+
+def check_symbol(symbol: str) -> None:
+    """Raises `UnknownSymbol` for what can be no symbol of Yahoo's; yfinance would ask for something else, or stumble over it.
+
+    It looks up the symbol of an ISIN by itself, but the live feed knows that symbol alone.
+    """
+    if not SYMBOL.fullmatch(symbol):
+        raise UnknownSymbol(f"{symbol!r} is no symbol", "that is no symbol")
+    if is_isin(symbol):
+        said = "that is an ISIN, track the symbol that yahoo.com's search finds for it"
+        raise UnknownSymbol(f"{symbol}: {said}", said)
 
 
 def forget_crumb(session: GatedSession) -> None:
@@ -237,16 +253,19 @@ def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:
     if frame.empty:
         return answer
     days = frame.index.date
-    for day, split, dividend in zip(days, frame["Stock Splits"].tolist(), frame["Dividends"].tolist(), strict=True):
-        if split:
-            answer.splits.append((day, split))
-        if dividend:
-            answer.dividends.append((day, dividend))
-    columns = [frame[name].tolist() for name in ("Open", "High", "Low", "Close", "Volume")]
+    for name, events in (("Stock Splits", answer.splits), ("Dividends", answer.dividends)):
+        values = frame[name].to_numpy()
+        events.extend((days[at], float(values[at])) for at in values.nonzero()[0])
+    opens, highs, lows, closes, volumes = (
+        frame[name].astype(float).tolist() for name in ("Open", "High", "Low", "Close", "Volume")
+    )
     starts = frame.index.as_unit("ms").asi8.tolist()
-    for ts_ms, day, *values in zip(starts, days, *columns, strict=True):
-        if any(price == price for price in values[:4]):
-            answer.rows.append(Row(ts_ms, day, *map(float, values)))
+    for ts_ms, day, opened, high, low, close, volume in zip(
+        starts, days, opens, highs, lows, closes, volumes, strict=True
+    ):
+        # Only what is no number is not equal to itself.
+        if opened == opened or high == high or low == low or close == close:
+            answer.rows.append(Row(ts_ms, day, opened, high, low, close, volume))
     return answer
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from dashboard.deployment import Deployment
 from dashboard.queries import Quality, Refused, Service, Watched
 from dashboard.quote import quote, tab_title
 from dashboard.rail import rail, spark
@@ -130,6 +131,10 @@ def test_letters_that_name_no_symbol_are_counted_with_the_platform() -> None:
     assert "34 of them name no known symbol" in html
     assert "1,001+ in a day" in rail(make_snapshot(refused=Refused(1_001, 0, True)))
     assert '<li class="live"' in rail(make_snapshot(services=[], refused=Refused(0, 0, False)))
+    assert "./candlestream dead-letters list shows them" in html
+    assert "docker compose run --rm ingestion python -m ingestion dead-letters list shows" in rail(
+        make_snapshot(refused=Refused(1, 0, False)), Deployment.COMPOSE
+    )
 
 
 def test_a_symbol_in_quarantine_says_why() -> None:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ingestion.backfill import Backfill, Request
-from ingestion.errors import Unavailable
+from ingestion import ledger_tables, tables
+from ingestion.backfill import Backfill, Request, backfill
+from ingestion.errors import BadConfiguration, Malformed, Unavailable, UnknownSymbol
 from ingestion.instruments import Instrument
 from ingestion.providers.base import DAY_MS, Answer, Reach, Row
 from market.contracts import Bar
@@ -35,10 +36,13 @@ class Parts:
         self.now_ms = now_ms
         self.sent: list[Bar] = []
         self.is_away_for: set[str] = set()
+        self.makes_no_sense_of: set[str] = set()
 
     def history(self, _symbol: str, timeframe: str, start_ms: int | None, end_ms: int | None) -> Answer:
         if timeframe in self.is_away_for:
             raise Unavailable("away")
+        if timeframe in self.makes_no_sense_of:
+            raise Malformed("nonsense")
         first = self.now_ms - 200 * DAY_MS if start_ms is None else start_ms
         starts = range(-(-first // DAY_MS) * DAY_MS + 15 * HOUR_MS, end_ms or self.now_ms, DAY_MS)
         rows = [Row(ms, _day(ms), 1.0, 1.0, 1.0, 1.0, 1.0) for ms in starts if _day(ms).weekday() < 5]
@@ -48,6 +52,9 @@ class Parts:
         assert history or not records
         self.sent += records
         return len(records)
+
+    def flush(self, _timeout_s: float) -> None:
+        pass
 
     def run(self, _statement: str, _parameters: Any = ()) -> list[Any]:
         return []
@@ -91,3 +98,48 @@ def test_what_was_held_for_the_minutes_is_sent_although_they_do_not_come(
         run_of(parts).fetch([apple])
     newest = max(bar.event_ms for bar in parts.sent if bar.timeframe == "5m")
     assert newest > parts.now_ms - 2 * DAY_MS
+
+
+@pytest.fixture
+def whole_run(parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch) -> Callable[[Request], tuple[Any, Any]]:
+    """The command on a known symbol and on one that nobody knows, as far as it can be seen without PostgreSQL."""
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr("ingestion.backfill.patiently", lambda ask, _: ask())
+    monkeypatch.setattr("ingestion.backfill.patient_instruments", lambda *_: ([apple], ["NOPE"], None))
+    for name in ("claim_history", "mark_history"):
+        monkeypatch.setattr(tables, name, lambda *_: True)
+    monkeypatch.setattr(ledger_tables, "note_coverage", lambda *_: None)
+    monkeypatch.setattr(tables, "stored_sessions", lambda *_: set())
+    monkeypatch.setattr(tables, "stored_splits", lambda *_: {})
+    monkeypatch.setattr(tables, "set_status", lambda _, __, state, detail: said.append((state, detail)))
+
+    def run(request: Request) -> tuple[Any, Any]:
+        _, stopped = backfill(parts, parts, parts, "simulator", request, lambda: parts.now_ms)  # type: ignore[arg-type]
+        return stopped, said[-1]
+
+    return run
+
+
+def test_a_backfill_without_an_answer_about_a_series_is_no_success(parts: Parts, whole_run: Any) -> None:
+    parts.makes_no_sense_of = {"5m"}
+    stopped, (state, detail) = whole_run(Request())
+    assert (type(stopped), stopped.exit_code) == (Malformed, 14)
+    assert (state, detail.partition(":")[0]) == ("retrying", "no good answer about AAPL 5m")
+    parts.makes_no_sense_of = set()
+    assert (whole_run(Request())[0], whole_run(Request())[1][0]) == (None, "ok")
+
+
+def test_a_symbol_that_was_asked_for_by_name_and_is_unknown_is_no_success(whole_run: Any) -> None:
+    assert isinstance(whole_run(Request(["AAPL", "NOPE"]))[0], UnknownSymbol)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Request(timeframes=["1m", "7m"]), "has no bars of 7m"),
+        (Request(since=date(2025, 11, 20), until=date(2025, 11, 19)), "--until 2025-11-19 lies before --since"),
+    ],
+)
+def test_a_request_that_no_answer_could_fulfil_is_refused(whole_run: Any, request_: Request, words: str) -> None:
+    with pytest.raises(BadConfiguration, match=words):
+        whole_run(request_)

@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ingestion import tables
@@ -15,6 +17,7 @@ from ingestion.errors import BadConfiguration, BadFile
 from ingestion.importing import Importer, Request
 from ingestion.instruments import Instrument
 from ingestion.providers import connect
+from ingestion.providers.files import Files
 from market.contracts import Bar, DeadLetter, Record
 
 pytestmark = pytest.mark.unit
@@ -97,6 +100,10 @@ def test_prices_are_taken_as_printed_unless_they_are_said_to_be_adjusted(importe
         ("AAPL,1m,2025-11-24T14:30Z,100,101", "wrong_type", "bars.csv row 3: it has 5 values for 8 columns"),
         ("AAPL,1m,2025-11-24T14:30Z,100,101,99,-1,1", "bad_price", "bars.csv row 3: close=-1.0"),
         (",1m,2025-11-24T14:30Z,100,101,99,100,1", "wrong_type", "bars.csv row 3: it has no symbol"),
+        ("AAPL,1m,9999-12-31T23:59:00-11:00,100,101,99,100,1", "wrong_type", "is of the year 9999"),
+        ("AAPL,1d,0001-01-01T00:00:00+05:00,100,101,99,100,1", "wrong_type", "is of the year 1"),
+        ("AAPL,1d,9990-01-01,100,101,99,100,1", "bad_time", "bars.csv row 3: event_ms="),
+        ("AAPL,1m,2300-01-01T15:00Z,100,101,99,100,1", "bad_time", "bars.csv row 3: event_ms="),
         ("ABC,1m,2025-11-24T14:30Z,100,101,99,100,1", "unknown_symbol", "row 3: ABC is not known: `symbols add ABC`"),
     ],
 )
@@ -121,6 +128,7 @@ def test_a_wrong_row_is_a_dead_letter_with_its_number_and_the_others_go_on(
         ("a,b\n1,2\n", {}, "has no column a time (ts, time, timestamp, datetime, date), open, high, low, close"),
         ("Date,Open,High,Low,Close\n2025-11-24,1,1,1,1\n", {"timeframe": "1d"}, "--symbol"),
         ("Date,Open,High,Low,Close\n2025-11-24,1,1,1,1\n", {"symbol": "AAPL"}, "--timeframe"),
+        ("Date,Open,High,Low,Close,close\n2025-11-24,1,1,1,1,2\n", {}, "has the column close more than once"),
     ],
 )
 def test_a_file_that_is_none_of_bars_says_what_to_do(
@@ -130,6 +138,20 @@ def test_a_file_that_is_none_of_bars_says_what_to_do(
     with pytest.raises(BadFile) as raised:
         run(importer)
     assert words in str(raised.value)
+
+
+def test_a_parquet_row_that_python_has_no_value_for_is_a_dead_letter_and_the_others_go_on(
+    tmp_path: Path, apple: Instrument
+) -> None:
+    path = tmp_path / "bars.parquet"
+    table = {name: [100.0, 100.0, 100.0] for name in ("open", "high", "low", "close")}
+    table["ts"] = pa.array([2**62, 1_763_994_600_000_000, 1_763_994_660_000_000], pa.timestamp("us", "UTC"))
+    table["symbol"] = pa.array([b"AAPL", b"AAPL", b"\xff\xfe"], pa.binary()).view(pa.utf8())
+    pq.write_table(pa.table(table), path)
+    rows = list(Files(path, lambda _: apple, timeframe="1m").lines())
+    assert [row.number for row in rows] == [1, 2, 3]
+    assert [row.fault.partition(":")[0] for row in rows] == ["ts cannot be read", "", "symbol cannot be read"]
+    assert Files(path, lambda _: apple, timeframe="1m").row(rows[1], apple).ts_ms == 1_763_994_600_000
 
 
 def test_a_file_of_nonsense_ends_early_and_says_where(imported: Any) -> None:

@@ -63,6 +63,15 @@ def test_an_answer_of_an_open_session_speaks_for_what_lies_before_its_newest_row
 def test_an_answer_without_rows_speaks_for_nothing_but_what_is_a_day_old(at: At) -> None:
     asked_ms = at("2025-11-25T15:00:40")
     assert of_newest(Answer(asked_ms, []), "XNYS") == []
+
+
+@pytest.mark.parametrize("when_ms", [1_764_000_000_000_000_000, 4_000_000_020_000, -(2**62)])
+def test_a_row_of_no_possible_time_speaks_for_nothing(at: At, when_ms: int) -> None:
+    asked_ms = at("2025-11-24T14:45")
+    lagging = [row(at("2025-11-24T14:30")), row(at("2025-11-24T14:31"))]
+    nonsense = replace(lagging[0], ts_ms=when_ms)
+    expected = of_newest(Answer(asked_ms, lagging), "XNYS")
+    assert of_newest(Answer(asked_ms, [*lagging, nonsense]), "XNYS") == expected
     assert of_window(Answer(asked_ms, []), "XNYS", at("2025-11-24T16:00"), at("2025-11-24T17:00")) == []
     [piece] = of_window(Answer(asked_ms, []), "XNYS", at("2025-11-21T16:00"), at("2025-11-21T17:00"))
     assert (piece.start_ms, piece.end_ms) == (at("2025-11-21T16:00"), at("2025-11-21T17:00"))

@@ -1,5 +1,6 @@
 """A look of the ledger over what is stored: a database of three symbols of New York, as lists."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ingestion import ledger_tables
 from ingestion.instruments import Instrument
 from ingestion.ledger_run import Ledger
 
@@ -78,3 +80,14 @@ def test_minutes_of_ticks_alone_are_asked_for_and_counted(three: list[Instrument
     # In the evening all of the session, once.
     found = Ledger(stored, three[:1], 29, 120_000, bell + 4 * 60 * MINUTE_MS).look(three[:1])
     assert [(s.start_ms, s.end_ms) for s in found.wanted()["AAPL"]] == [(at("2025-11-24T14:30"), bell)]
+
+
+def test_a_refused_row_of_a_file_is_no_hole_of_the_provider() -> None:
+    refused = {"timeframe": "1m", "ts_ms": 1_763_994_601_000}
+    rows = [("AAPL", json.dumps(refused).encode()), ("MSFT", json.dumps({**refused, "file": "bars.csv"}).encode())]
+
+    class Letters:
+        def run(self, _statement: str, _parameters: Any) -> list[Any]:
+            return [*rows, ("TSLA", b'{"timeframe": "1m", "ts_ms": Infinity}'), ("NVDA", b"<html>")]
+
+    assert ledger_tables.refused_minutes(Letters(), 0) == {"AAPL": {1_763_994_600_000}}  # type: ignore[arg-type]

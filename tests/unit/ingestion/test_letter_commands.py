@@ -21,3 +21,11 @@ def test_what_a_refused_record_says_is_shown_as_it_is_and_not_taken_for_markup()
     console.print(listed([letter]))
     shown = console.export_text()
     assert all(words in shown for words in (detail, "[red]X", "failed ([/i] again)"))
+
+
+def test_a_symbol_as_long_as_a_page_leaves_room_for_the_reason() -> None:
+    place = ("market.dead_letters.v1", 0, 7, NOW, NOW)
+    letter = Letter(1, "ingestion", "unknown_symbol", "", "X" * 5_000, b"{}", *place, "open", None, None, 0, None)
+    console = Console(record=True, width=120)
+    console.print(listed([letter]))
+    assert "unknown_symbol" in console.export_text()

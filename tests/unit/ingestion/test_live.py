@@ -16,7 +16,7 @@ from ingestion.holes import Hole, touches_trading
 from ingestion.instruments import Instrument
 from ingestion.live import GRACE_MS, LiveStream
 from ingestion.providers.yahoo import decode_frame
-from market.contracts import Clock, DeadLetter, Record, Tick
+from market.contracts import Clock, DeadLetter, Record, Tick, decode
 
 pytestmark = pytest.mark.unit
 
@@ -92,6 +92,17 @@ def test_what_cannot_be_read_is_a_dead_letter_with_its_bytes(stream: LiveStream,
     assert isinstance(impossible, DeadLetter)
     assert base64.b64decode(garbage.payload) == b"\xff\xfegarbage"
     assert (garbage.reason, impossible.reason, impossible.symbol) == ("not_json", "bad_price", "AAPL")
+
+
+@pytest.mark.parametrize("when_ms", [1_764_000_000_000_000_000, 1_764_000_000_000_000, -(2**62), 4_000_000_000_000])
+def test_a_frame_of_no_possible_time_is_a_dead_letter_that_the_stream_takes(
+    stream: LiveStream, kafka: Kafka, at: At, when_ms: int
+) -> None:
+    now = at("2025-11-24T15:00")
+    receive(stream, frame(id="AAPL", price=100.0, time=when_ms, market_hours=1, day_volume=10), at_ms=now)
+    [letter] = kafka.records
+    assert isinstance(letter, DeadLetter)
+    assert decode(letter.encode()) == letter
 
 
 def test_symbols_that_are_not_tracked_and_control_messages_are_dropped(

@@ -74,6 +74,46 @@ def test_a_row_that_ingestion_refused_is_a_bar_as_printed_once_it_is_mended(
     assert (record.fetched_ms, record.is_complete, to_history) == (FETCHED_MS, True, True)
 
 
+FILE_ROW = {
+    "symbol": "AAPL",
+    "timeframe": "1d",
+    "ts": "24.11.2025",
+    **dict.fromkeys(("open", "high", "low", "close"), "100"),
+    "ts_ms": None,
+    "day": None,
+    "as_printed": True,
+    "file": "bars.csv",
+    "row": 2,
+}
+
+
+@pytest.mark.parametrize(
+    "before", [{}, {"ts": "2025-11-21", "ts_ms": 1_763_700_000_000, "day": "2025-11-21", "low": "101"}]
+)
+def test_the_time_of_a_files_row_can_be_mended_as_it_stood_there(known: Known, at: At, before: dict[str, Any]) -> None:
+    original = json.dumps({**FILE_ROW, **before}).encode()
+    mended = with_changes(original, ["ts=2025-11-24", "low=100"])
+    record, _ = record_of(letter(original, "ingestion", "market.dead_letters.v1", mended), known)
+    assert isinstance(record, Bar)
+    assert (record.event_ms, record.session_date) == (at("2025-11-24T14:30"), "2025-11-24")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("ts=yesterday", "time 'yesterday' is neither ISO 8601"),
+        ("close=null", "close is empty"),
+        ("close=x", "close 'x' is not a number"),
+        ("ts=null", "it has no time"),
+    ],
+)
+def test_what_is_still_wrong_with_a_row_is_said_by_its_column(known: Known, change: str, words: str) -> None:
+    original = json.dumps({**FILE_ROW, "ts": "never"}).encode()
+    mended = with_changes(with_changes(original, ["ts=2025-11-24"]), [change])
+    with pytest.raises(Rejected, match=words):
+        record_of(letter(original, "ingestion", "market.dead_letters.v1", mended), known)
+
+
 def test_a_frame_of_the_live_feed_is_a_tick_again(known: Known, at: At) -> None:
     pricing = PricingData(id="AAPL", price=100.25, time=at("2025-11-24T15:00"), market_hours=1)
     frame = json.dumps({"message": base64.b64encode(pricing.SerializeToString()).decode()}).encode()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ingestion.instruments import Instrument
-from ingestion.poll import Look, Summary, is_long_open, new_actions, news
+from ingestion.pace import Pace
+from ingestion.poll import Look, Summary, is_long_open, new_actions, news, status_line
 from ingestion.poll_plan import Work
 from ingestion.providers.base import Answer, Row
 from market.contracts import Action, Bar
@@ -149,3 +150,10 @@ def test_an_answer_without_rows_means_something_only_while_an_exchange_is_long_o
     apple: Instrument, at: At, now: str, expected: bool
 ) -> None:
     assert is_long_open(apple, at(now)) is expected
+
+
+def test_what_a_poll_had_no_good_answer_about_is_in_its_status() -> None:
+    summary = Summary(symbols=2, requests=4, failed=["MSFT 1m", "GONE 1m"], delisted=["GONE"])
+    state, detail = status_line(summary, "Yahoo", Pace(2, 1.0), None)
+    assert state == "ok"
+    assert detail.endswith("; no good answer about MSFT 1m; possibly delisted: GONE")

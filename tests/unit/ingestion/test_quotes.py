@@ -63,13 +63,19 @@ def test_a_regular_tick_is_one_for_provider_and_calendar(
         ({"price": -3.0}, Reason.BAD_PRICE),
         ({"price": float("nan")}, Reason.BAD_PRICE),
         ({"day_volume": -1}, Reason.BAD_VOLUME),
+        # Nanoseconds, microseconds and seconds by mistake, and what no calendar has.
+        ({"event_ms": 1_764_000_000_000_000_000}, Reason.BAD_TIME),
+        ({"event_ms": 1_764_000_000_000_000}, Reason.BAD_TIME),
+        ({"event_ms": 1_764_000_000}, Reason.TOO_OLD),
+        ({"event_ms": -(2**62)}, Reason.BAD_TIME),
+        ({"event_ms": 4_000_000_000_000}, Reason.FUTURE),
     ],
 )
 def test_a_quote_that_cannot_be_is_rejected(
     quote: Quote, apple: Instrument, change: dict[str, float], reason: Reason
 ) -> None:
     with pytest.raises(Rejected) as rejected:
-        tick(replace(quote, **change), apple)
+        tick_of(replace(quote, **change), apple, "yahoo", quote.event_ms + 50)
     assert rejected.value.reason is reason
 
 

@@ -155,6 +155,10 @@ def test_an_instrument_without_volume_has_none(apple: Instrument, at: At) -> Non
         ({"close": -1.0, "low": -2.0}, Reason.BAD_PRICE),
         ({"high": 50.0}, Reason.BAD_RANGE),
         ({"volume": -5.0}, Reason.BAD_VOLUME),
+        ({"volume": math.nan}, Reason.BAD_VOLUME),
+        ({"ts_ms": 1_764_000_000_000_000_000}, Reason.BAD_TIME),
+        ({"ts_ms": -(2**62)}, Reason.BAD_TIME),
+        ({"ts_ms": 4_000_000_020_000}, Reason.FUTURE),
     ],
 )
 def test_a_row_that_cannot_be_is_a_dead_letter_and_the_others_go_on(

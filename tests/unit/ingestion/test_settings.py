@@ -4,6 +4,7 @@ import pytest
 
 from ingestion import settings
 from ingestion.__main__ import main
+from ingestion.arguments import parser
 from ingestion.errors import BadConfiguration
 from ingestion.settings import Settings, apply_feed_environment
 
@@ -46,12 +47,26 @@ def test_bad_configuration_ends_with_2(capsys: pytest.CaptureFixture[str]) -> No
     assert "CANDLESTREAM_DATABASE_URL" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["wait"], ["poll", "--hard"], ["backfill", "--since", "yesterday"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["wait"],
+        ["poll", "--hard"],
+        ["backfill", "--since", "yesterday"],
+        ["dead-letters", "list", "--state", "bogus"],
+    ],
+)
 def test_an_unknown_verb_or_option_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["poll", "backfill", "ledger", "gaps", "actions"])
+def test_a_symbol_has_one_name_in_whatever_case_it_is_typed(command: str) -> None:
+    assert parser().parse_args([command, "--symbols", "aapl, ^gspc"]).symbols == ["AAPL", "^GSPC"]
 
 
 def test_the_simulated_exchange_wins_over_the_machines_proxy() -> None:

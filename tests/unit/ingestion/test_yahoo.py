@@ -13,6 +13,7 @@ from yfinance.pricing_pb2 import PricingData
 
 from ingestion import errors
 from ingestion.budget import Budget
+from ingestion.instruments import Instrument
 from ingestion.providers.base import MalformedFrame, Provider
 from ingestion.providers.yahoo import Yahoo, classified, decode_frame
 from ingestion.rows import records_of
@@ -251,6 +252,31 @@ def test_a_429_is_one_request_and_then_none_until_it_is_time(yahoo: Yahoo, wire:
 def test_a_window_without_rows_is_an_answer(yahoo: Yahoo, wire: Wire, answer: curl.Response) -> None:
     wire.answer = answer
     assert yahoo.history("AAPL", "1m", 1_764_000_000_000, 1_764_000_060_000).rows == []
+
+
+@pytest.mark.parametrize("timeframe", ["1d", "1m"])
+@pytest.mark.parametrize("unit", [10**3, 10**6, 10**9, -(10**4)])
+def test_a_time_in_the_wrong_unit_is_a_dead_letter_or_a_malformed_answer(
+    yahoo: Yahoo, wire: Wire, apple: Instrument, at: At, timeframe: str, unit: int
+) -> None:
+    good = at("2025-11-24T14:30") // 1000
+    wire.answer = answered(200, chart(**quotes([good, good * unit])))
+    refused = 0
+    try:
+        answer = yahoo.newest("AAPL", timeframe)
+        made = records_of(answer, apple, timeframe, "yahoo", SplitFactors(answer.splits))
+        refused = len(made.dead_letters)
+    except errors.Malformed as error:
+        refused = int(error.original != b"")
+    assert refused == 1
+
+
+@pytest.mark.parametrize("symbol", ["", " ", "US0378331005", "A\nB", "A B", "AAPL?range=1d", "../AAPL", "A\0"])
+def test_what_is_no_symbol_is_unknown_and_not_asked_for(yahoo: Yahoo, wire: Wire, at: At, symbol: str) -> None:
+    wire.answer = answered(200, chart(**quotes([at("2025-11-24T14:30") // 1000])))
+    with pytest.raises(errors.UnknownSymbol):
+        yahoo.describe(symbol)
+    assert wire.asked == []
 
 
 def test_a_failed_look_up_is_forgotten_before_the_next_request(yahoo: Yahoo, wire: Wire, at: At) -> None:
