@@ -41,6 +41,12 @@ class Extremes:
     def __len__(self) -> int:
         return len(self.symbols)
 
+    def through(self, days: dict[str, int]) -> "Extremes":
+        """Those of some symbols' sessions up to a day of each."""
+        dates = self.rows["quoted_date"].tolist()
+        kept = [k for k, name in enumerate(self.symbols) if dates[k] <= days.get(name, -1)]
+        return Extremes([self.symbols[k] for k in kept], self.rows[kept])
+
 
 def join(known: Words, new: Words) -> Words:
     """The newer of two words on each side, row by row of the same session."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from market import widening
 from market.arena import NEVER_MS
 from market.batches import BarChanges, Batch, Changes, Layer
 from market.book import Book
@@ -123,6 +124,9 @@ class Past:
                 live.arena.table[name][here] = min(live.arena.table[name][here], told[name])
             if told["waits_ms"] != NEVER_MS or _oldest_ms(live, here) < self._ends[key.symbol].of(key):
                 stale.append(key)
+            elif told["size"]:
+                # Of what was all in memory the past may have something older now.
+                live.arena.table["reaches_back"][here] = False
         live.read_again(stale)
         for name in self._ends:
             first_session = then.symbols["first_session"][then.symbol(name)]
@@ -162,6 +166,12 @@ def divide(live: Book, batch: Batch) -> tuple[Past | None, Batch]:
     then = Book(Until(memory.stored, ends), memory.instruments, memory.arena.chosen)
     then.memory.splits = memory.splits.copy()
     then.clock_ms = dict(live.clock_ms)
+    if past.ticks and len(batch.extremes):
+        # The live book is told, too: of the same session it may have other minutes.
+        past.extremes = batch.extremes.through(days)
+    for name in days:
+        here = np.array([memory.symbol(name)])
+        widening.keep(then.memory, np.array([then.memory.symbol(name)]), widening.current(memory, here))
     splits = [split for split in batch.splits if split not in past.splits]
     return Past(live, past, then), replace(batch, ticks=ticks, provider=provider, splits=splits, corrected=set(days))
 
