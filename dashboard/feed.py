@@ -51,6 +51,7 @@ class Snapshot:
     sparks: dict[str, list[float]] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
     stream_age_s: float | None = None
+    recomputing_from: datetime | None = None
     refused: Refused | None = None
 
     @property
@@ -113,6 +114,7 @@ class DatabaseFeed:
             sparks=self._seldom("sparks", ",".join(names), lambda: queries.sparks(cur, names)),
             services=queries.services(cur),
             stream_age_s=queries.stream_age_s(cur),
+            recomputing_from=queries.recomputing_from(cur, symbol, timeframe),
             refused=self._seldom("refused", "", lambda: queries.refused(cur)),
         )
 

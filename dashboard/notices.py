@@ -107,6 +107,11 @@ def _symbol(snapshot: Snapshot) -> list[Notice]:
         return [Notice(Level.INFO, f"Waiting for the first candle of {symbol}.")]
     if snapshot.timeframe not in snapshot.timeframes:
         return [Notice(Level.INFO, f"{symbol} has no {snapshot.timeframe} candles yet.")]
+    if snapshot.recomputing_from is not None:
+        since = f"{symbol} {snapshot.timeframe} since {formats.day(snapshot.recomputing_from)}"
+        return [
+            Notice(Level.INFO, f"Older candles were corrected: the indicators of {since} are being computed again.")
+        ]
     return []
 
 

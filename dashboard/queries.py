@@ -218,6 +218,12 @@ SERVICES = "SELECT name, state, detail, age_s::float8 FROM v1.service_status ORD
 
 STREAM_AGE = "SELECT min(age_s)::float8 FROM v1.stream"
 
+# Most take a second or two; a sentence that comes and goes would be unrest.
+RECOMPUTING_FROM = """
+SELECT from_ts FROM v1.recomputations
+WHERE symbol = %s AND timeframe = %s AND queued_at < now() - interval '10 seconds'
+"""
+
 
 def clock(cur: cursor) -> datetime:
     """The database's time: every age on the page is measured by this one clock."""
@@ -301,3 +307,10 @@ def stream_age_s(cur: cursor) -> float | None:
     """Seconds since the stream last committed anything; None before its first batch."""
     cur.execute(STREAM_AGE)
     return cur.fetchone()[0]  # type: ignore[index,no-any-return]
+
+
+def recomputing_from(cur: cursor, symbol: str, timeframe: str) -> datetime | None:
+    """The first bar whose indicators are still being computed again after a correction; None where there is none."""
+    cur.execute(RECOMPUTING_FROM, (symbol, timeframe))
+    row = cur.fetchone()
+    return None if row is None else row[0]

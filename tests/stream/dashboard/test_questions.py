@@ -182,3 +182,12 @@ def test_bars_and_indicators_are_read_through_their_primary_keys(write, database
 def _plan(cur: cursor, values: dict[str, Any]) -> str:
     cur.execute("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + queries.BARS[Adjustment.SPLIT], values)
     return "\n".join(line for (line,) in cur.fetchall())
+
+
+def test_a_recomputation_is_told_of_when_it_takes_long(write, ask):
+    job = {"symbol": "AAPL", "from_ts": START, "through_ts": START}
+    insert(write, "recomputations", timeframe="1m", queued_at=datetime.now(UTC), **job)
+    insert(write, "recomputations", timeframe="5m", queued_at=datetime.now(UTC) - timedelta(minutes=1), **job)
+    assert ask(queries.recomputing_from, "AAPL", "1m") is None
+    assert ask(queries.recomputing_from, "AAPL", "5m") == START
+    assert ask(queries.recomputing_from, "MSFT", "5m") is None

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,6 +21,11 @@ def sentences(**values):
 
 def test_nothing_is_said_when_all_is_well():
     assert sentences() == []
+
+
+def test_indicators_that_are_computed_again_are_said_to_be():
+    told = "Older candles were corrected: the indicators of AAPL 1m since Mon 9 Nov are being computed again."
+    assert sentences(recomputing_from=datetime(2026, 11, 9, tzinfo=UTC)) == [(Level.INFO, told)]
 
 
 @pytest.mark.parametrize(
