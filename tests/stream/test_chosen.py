@@ -22,8 +22,9 @@ from tests.stream.rig import Rig
 from tests.stream.test_restart import COIN, MINUTE_MS, minutes
 from tests.stream.test_stream import T0, bar, tick
 from tests.unit.market import textbook
+from tests.unit.market.folds import Fold
 from tests.unit.market.textbook import Candles
-from tests.unit.market.worlds import FRIDAY, INSTRUMENTS, BarEvent, ClockEvent, Fold, TickEvent, batch_of, open_ms
+from tests.unit.market.worlds import FRIDAY, INSTRUMENTS, BarEvent, ClockEvent, TickEvent, batch_of, open_ms
 
 pytestmark = pytest.mark.stream
 

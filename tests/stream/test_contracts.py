@@ -19,6 +19,7 @@ from spark_jobs.reader import MAY_BE_NULL, Reader, read_latest
 from spark_jobs.statements import KEY
 from spark_jobs.writer import Writer
 from tests.embedded import Database
+from tests.unit.market.folds import Fold, MemoryStore, difference
 from tests.unit.market.worlds import (
     FRIDAY,
     INSTRUMENTS,
@@ -27,10 +28,7 @@ from tests.unit.market.worlds import (
     BarEvent,
     ClockEvent,
     Event,
-    Fold,
-    MemoryStore,
     TickEvent,
-    difference,
     open_ms,
 )
 

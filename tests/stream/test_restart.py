@@ -18,19 +18,8 @@ from spark_jobs.reader import Reader
 from spark_jobs.two_readers import TwoReaders
 from spark_jobs.writer import Writer
 from tests.embedded import Database
-from tests.unit.market.worlds import (
-    FRIDAY,
-    INSTRUMENTS,
-    BarEvent,
-    ClockEvent,
-    Event,
-    Fold,
-    MemoryStore,
-    TickEvent,
-    batch_of,
-    difference,
-    open_ms,
-)
+from tests.unit.market.folds import Fold, MemoryStore, difference
+from tests.unit.market.worlds import FRIDAY, INSTRUMENTS, BarEvent, ClockEvent, Event, TickEvent, batch_of, open_ms
 
 pytestmark = pytest.mark.stream
 

@@ -14,7 +14,7 @@ from spark_jobs import writer
 from spark_jobs.writer import Writer
 from tests.embedded import Database
 from tests.stream.test_restart import minutes
-from tests.unit.market.worlds import Fold
+from tests.unit.market.folds import Fold
 
 pytestmark = pytest.mark.stream
 

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.embedded import Database
 from tests.stream.as_of.commits import SYMBOL, Commit, TimedStore, batches
-from tests.unit.market.worlds import Fold
+from tests.unit.market.folds import Fold
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from tests.stream.as_of.commits import (
     minute,
 )
 from tests.stream.test_contracts import DOCUMENT
-from tests.unit.market.worlds import ClockEvent, Fold, TickEvent
+from tests.unit.market.folds import Fold
+from tests.unit.market.worlds import ClockEvent, TickEvent
 
 pytestmark = pytest.mark.stream
 

@@ -17,7 +17,8 @@ from spark_jobs.batch import Scanned
 from spark_jobs.reader import Reader
 from spark_jobs.writer import Writer
 from tests.stream.as_of.commits import DAY, NOON_MS, SYMBOL, Rows, TimedStore, ask, batches, indicators_seen, minute
-from tests.unit.market.worlds import INSTRUMENTS, BarEvent, Event, Fold, batch_of
+from tests.unit.market.folds import Fold
+from tests.unit.market.worlds import INSTRUMENTS, BarEvent, Event, batch_of
 
 pytestmark = pytest.mark.stream
 

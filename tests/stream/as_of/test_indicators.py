@@ -8,7 +8,8 @@ from psycopg2.extensions import connection as Connection
 from market import indicators
 from market.as_of import indicators_as_of
 from tests.stream.as_of.commits import DAY, PARTITION, SYMBOL, Commit, TimedStore, corrected, minute
-from tests.unit.market.worlds import ClockEvent, Fold, TickEvent
+from tests.unit.market.folds import Fold
+from tests.unit.market.worlds import ClockEvent, TickEvent
 
 pytestmark = pytest.mark.stream
 

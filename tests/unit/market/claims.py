@@ -2,14 +2,8 @@
 
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
-from tests.unit.market.worlds import (
-    MONDAY,
-    BarEvent,
-    ClockEvent,
-    Fold,
-    TickEvent,
-    open_ms,
-)
+from tests.unit.market.folds import Fold
+from tests.unit.market.worlds import MONDAY, BarEvent, ClockEvent, TickEvent, open_ms
 
 COIN = "BTC-USD"
 DAY_OPEN = open_ms(COIN, MONDAY)

@@ -11,16 +11,8 @@ from market.frames import PARENTS, annual_bars, bucket, from_days
 from market.latest import BEFORE, TICK
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
-from tests.unit.market.worlds import (
-    INSTRUMENTS,
-    BarEvent,
-    Event,
-    MemoryStore,
-    TickEvent,
-    last_two,
-    provider_row,
-    quoted,
-)
+from tests.unit.market.folds import MemoryStore
+from tests.unit.market.worlds import INSTRUMENTS, BarEvent, Event, TickEvent, last_two, provider_row, quoted
 
 Content = tuple[float | None, ...]  # open, high, low, close, volume
 

@@ -1,6 +1,6 @@
 """The fold: whatever the cut into batches and the interleaving of topics, the same log ends in the same bars."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,19 +12,9 @@ from hypothesis import strategies as st
 
 from market import memory
 from market.timeframes import MINUTE_MS
+from tests.unit.market.folds import Fold, difference
 from tests.unit.market.oracles import wrong_frames, wrong_indicators, wrong_last_ticks
-from tests.unit.market.worlds import (
-    FRIDAY,
-    MONDAY,
-    TUESDAY,
-    BarEvent,
-    ClockEvent,
-    Event,
-    Fold,
-    TickEvent,
-    difference,
-    open_ms,
-)
+from tests.unit.market.worlds import FRIDAY, MONDAY, TUESDAY, BarEvent, ClockEvent, Event, TickEvent, open_ms
 
 pytestmark = pytest.mark.unit
 
@@ -114,14 +104,18 @@ def interleaved(log: Log, history_first: list[bool]) -> list[Event]:
     return merged + log.end
 
 
-def run(log: Log, plan: Plan) -> Fold:
-    fold = Fold()
+def run(log: Log, plan: Plan, slices: Sequence[int] = ()) -> Fold:
+    """With `slices` the past is folded apart, and so many are worked off after each batch, in turn; at the end all that is left."""
+    fold = Fold(divides=bool(slices))
     events = interleaved(log, plan.history_first)
     bounds = sorted({0, len(events), *(cut for cut in plan.cuts if cut < len(events))})
     for number, (a, b) in enumerate(pairwise(bounds)):
         if number in plan.restarts:
             fold.restart()
         fold.step(events[a:b], dies_before_commit=number in plan.deaths)
+        if slices:
+            fold.work_off(slices[number % len(slices)])
+    fold.work_off()
     return fold
 
 

@@ -12,6 +12,7 @@ from market.recompute import recompute_all
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
 from tests.unit.market.claims import COIN, DAY_OPEN, MINUTES, NEW_YORK, bar, clock, closes, flags, tick
+from tests.unit.market.folds import Fold, MemoryStore, difference
 from tests.unit.market.oracles import wrong_indicators
 from tests.unit.market.worlds import (
     FRIDAY,
@@ -20,10 +21,7 @@ from tests.unit.market.worlds import (
     BarEvent,
     ClockEvent,
     Event,
-    Fold,
-    MemoryStore,
     TickEvent,
-    difference,
     instruments,
     open_ms,
 )

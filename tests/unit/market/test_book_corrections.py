@@ -7,16 +7,9 @@ from market import memory
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS
 from tests.unit.market.claims import COIN, DAY_OPEN, MINUTES, bar, clock, closes, flags, tick
+from tests.unit.market.folds import Fold, difference
 from tests.unit.market.oracles import wrong_indicators
-from tests.unit.market.worlds import (
-    FRIDAY,
-    MONDAY,
-    BarEvent,
-    Event,
-    Fold,
-    difference,
-    open_ms,
-)
+from tests.unit.market.worlds import FRIDAY, MONDAY, BarEvent, Event, open_ms
 
 pytestmark = pytest.mark.unit
 

@@ -17,9 +17,10 @@ from market import chosen, indicators, recompute
 from market.arena import Arena
 from market.bars import BAR, empty_rows
 from market.choices import FRAME_NUMBERS, Choices, parse
+from tests.unit.market.folds import Fold, account
 from tests.unit.market.test_book import Log, Plan, interleaved, keeping, logs, plans
 from tests.unit.market.test_indicators import ANNUAL, SCALE, Bars, walk
-from tests.unit.market.worlds import INSTRUMENTS, Fold, account
+from tests.unit.market.worlds import INSTRUMENTS
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,8 @@ from market.frames import to_days
 from market.series import SeriesKey
 from market.timeframes import DAY_MS, MINUTE_MS
 from tests.unit.market.claims import COIN, DAY_OPEN, bar, clock, tick
-from tests.unit.market.worlds import MONDAY, BarEvent, Event, Fold, TickEvent
+from tests.unit.market.folds import Fold
+from tests.unit.market.worlds import MONDAY, BarEvent, Event, TickEvent
 
 pytestmark = pytest.mark.unit
 

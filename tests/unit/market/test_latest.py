@@ -10,17 +10,8 @@ from market.bars import OURS, PROVIDER_COMPLETE, Rows, empty_rows, join
 from market.batches import Batch
 from market.latest import LATEST, QUIET_MS, around, from_bars, from_ticks
 from market.series import SeriesKey
-from tests.unit.market.worlds import (
-    MONDAY,
-    TUESDAY,
-    BarEvent,
-    ClockEvent,
-    Fold,
-    TickEvent,
-    layers_of,
-    open_ms,
-    provider_row,
-)
+from tests.unit.market.folds import Fold
+from tests.unit.market.worlds import MONDAY, TUESDAY, BarEvent, ClockEvent, TickEvent, layers_of, open_ms, provider_row
 
 pytestmark = pytest.mark.unit
 

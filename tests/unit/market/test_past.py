@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,27 +13,14 @@ from market.indicators import LOOKBACK
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS, TIMEFRAMES
 from tests.unit.market.claims import COIN, MINUTES, clock
+from tests.unit.market.folds import Fold, account, difference
 from tests.unit.market.oracles import wrong_frames, wrong_indicators
-from tests.unit.market.test_book import AT_ONCE, Log, Plan, interleaved, keeping, logs, plans, run
-from tests.unit.market.worlds import FRIDAY, BarEvent, Event, Fold, TickEvent, account, difference, open_ms
+from tests.unit.market.test_book import AT_ONCE, Log, Plan, keeping, logs, plans, run
+from tests.unit.market.worlds import FRIDAY, BarEvent, Event, TickEvent, open_ms
 
 pytestmark = pytest.mark.unit
 
 DAY_MINUTES = 24 * 60
-
-
-def run_divided(log: Log, plan: Plan, slices: list[int]) -> Fold:
-    """`run`, with a queue that is worked off by so many slices after each batch, and at the end whole."""
-    fold = Fold(divides=True)
-    events = interleaved(log, plan.history_first)
-    bounds = sorted({0, len(events), *(cut for cut in plan.cuts if cut < len(events))})
-    for number, (a, b) in enumerate(pairwise(bounds)):
-        if number in plan.restarts:
-            fold.restart()
-        fold.step(events[a:b], dies_before_commit=number in plan.deaths)
-        fold.work_off(slices[number % len(slices)])
-    fold.work_off()
-    return fold
 
 
 @pytest.mark.slow
@@ -44,7 +30,7 @@ def test_what_is_folded_apart_ends_in_the_same_bars(log: Log, plan: Plan, slices
     before, past.SLICE_ROWS = past.SLICE_ROWS, rows
     try:
         with keeping(1):
-            apart = run_divided(log, replace(plan, cuts=[*plan.cuts, 6, 9, 12]), slices)
+            apart = run(log, replace(plan, cuts=[*plan.cuts, 6, 9, 12]), slices)
     finally:
         past.SLICE_ROWS = before
     assert difference(at_once, apart.store) == ""

@@ -20,7 +20,8 @@ from market.memory import KEEP_ROWS
 from market.recompute import recompute_all
 from market.series import SeriesKey
 from market.timeframes import DAY_MS, MINUTE_MS
-from tests.unit.market.worlds import FRIDAY, INSTRUMENTS, MONDAY, BarEvent, ClockEvent, Event, Fold, batch_of, open_ms
+from tests.unit.market.folds import Fold
+from tests.unit.market.worlds import FRIDAY, INSTRUMENTS, MONDAY, BarEvent, ClockEvent, Event, batch_of, open_ms
 
 pytestmark = pytest.mark.unit
 
