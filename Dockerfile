@@ -1,6 +1,6 @@
 # Two images from one code: `platform` runs our own processes, `airflow` is the official Airflow with our DAGs and, in an
 # environment apart from Airflow's own, the packages that their tasks need. Every package is one of requirements.txt, checked
-# against its hashes; every jar is one of stack/jars.lock, checked against its checksum.
+# against its hashes; every jar is one of stack/java/jars.lock, checked against its checksum.
 
 FROM python:3.11-slim-bookworm AS packages
 WORKDIR /build

@@ -30,12 +30,12 @@ AIM = 20_000
 
 def work(bootstrap: str, prefix: str, symbols: list[str]) -> dict[str, float]:
     """In a process whose environment points yfinance at the exchange."""
-    from ingestion.budget import Budget
-    from ingestion.collecting import leave_imports_alone
+    from ingestion.history.collecting import leave_imports_alone
     from ingestion.providers import yahoo
     from ingestion.publisher import Publisher
-    from ingestion.rows import records_of
-    from ingestion.splits import SplitFactors
+    from ingestion.records.rows import records_of
+    from ingestion.records.splits import SplitFactors
+    from ingestion.requesting.budget import Budget
 
     class Noting(yahoo.GatedSession):
         received_s = received_cpu_s = 0.0

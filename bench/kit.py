@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg2
 
 from stack.home import Home
-from stack.java import Java
-from stack.postgres import PostgresServer
+from stack.java.runtime import Java
+from stack.parts.postgres import PostgresServer
 from tests import embedded
 from tests.embedded import Database
 

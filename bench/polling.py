@@ -28,9 +28,9 @@ from market.errors import Rejected
 from market.timeframes import MINUTE_MS
 from market.topics import EVENTS
 from stack.home import open_home
-from stack.leftovers import of_home
 from stack.passwords import WRITER
 from stack.platform import Platform, open_platform
+from stack.supervision.leftovers import of_home
 
 LOOK_EVERY_S = 0.2
 # A first start's backfill and compilers are not rest.

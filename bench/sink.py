@@ -37,7 +37,7 @@ from market.timeframes import DAY_MS, MINUTE_MS
 from spark_jobs import statements
 from spark_jobs.columns import copy_bytes, staged
 from spark_jobs.writer import Writer
-from stack.java import Java
+from stack.java.runtime import Java
 from stack.passwords import WRITER, secret
 from tests.embedded import Database
 

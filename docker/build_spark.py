@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-from stack import jars, spark
 from stack.errors import StackError
 from stack.home import Home
-from stack.java import find_java
+from stack.java import jars
+from stack.java.runtime import find_java
+from stack.parts import spark
 
 # Spark's scratch space lies in the container's own layer: a new container begins with none.
 SCRATCH = Path("/tmp/spark")  # noqa: S108  (nobody else lives in the container)

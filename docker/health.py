@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from stack.heartbeat import airflow_probe, http_probe, status_probe
-from stack.process import Health
+from stack.supervision.heartbeat import airflow_probe, http_probe, status_probe
+from stack.supervision.process import Health
 
 
 def ask(kind: str, *arguments: str) -> Health:

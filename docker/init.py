@@ -16,11 +16,11 @@ import structlog
 
 from simulator.certificates import ensure_certificates
 from stack import state
-from stack.airflow import USER as AIRFLOW_LOGIN
 from stack.errors import Exit, StackError
 from stack.files import write_atomic
 from stack.home import Home
 from stack.log import configure as configure_log
+from stack.parts.airflow import USER as AIRFLOW_LOGIN
 from stack.passwords import AIRFLOW, AIRFLOW_USER, DATABASE_ROLES, FERNET_KEY, READER, WRITER, reveal, secret
 from stack.source import decide
 from stack.state import Source, State

@@ -15,7 +15,7 @@ import psycopg2
 import structlog
 
 from stack.log import configure as configure_log
-from stack.orders import EXPIRES_S, LOOK_S
+from stack.supervision.orders import EXPIRES_S, LOOK_S
 
 # EX_TEMPFAIL: it ends to be started again.
 RESTART = 75

@@ -2,7 +2,7 @@
 
 import os
 
-from stack.topics import ensure_topics
+from stack.parts.topics import ensure_topics
 
 if __name__ == "__main__":
     ensure_topics(os.environ["CANDLESTREAM_KAFKA_BOOTSTRAP"], os.environ["CANDLESTREAM_TOPIC_PREFIX"])

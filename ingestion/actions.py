@@ -3,7 +3,7 @@ recent split.
 
 What is stored and not in an answer is asked for again, with another range, once all symbols were asked. When that answer does not
 have it either, the provider has withdrawn it. Where the prices before a split are not those that were printed
-(ingestion/young_splits.py), the symbol is in quarantine.
+(ingestion/checks/young_splits.py), the symbol is in quarantine.
 """
 
 import time
@@ -15,16 +15,16 @@ import structlog
 
 from ingestion import tables
 from ingestion.catalogue import instruments
+from ingestion.checks.young_splits import keep_believed
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, ProviderError
-from ingestion.instruments import Instrument
-from ingestion.poll import new_actions
+from ingestion.poll.once import new_actions
 from ingestion.providers.base import DAY_MS, Answer, Provider
 from ingestion.publisher import Publisher
-from ingestion.requesting import patiently
-from ingestion.rows import Records, records_of
-from ingestion.splits import SplitFactors
-from ingestion.young_splits import keep_believed
+from ingestion.records.instruments import Instrument
+from ingestion.records.rows import Records, records_of
+from ingestion.records.splits import SplitFactors
+from ingestion.requesting.retries import patiently
 from market.calendars import ex_date_of, session_on
 from market.contracts import Action
 

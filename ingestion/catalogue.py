@@ -8,8 +8,8 @@ import structlog
 from ingestion import tables
 from ingestion.database import Database
 from ingestion.errors import Malformed, ProviderError, UnknownSymbol
-from ingestion.instruments import Instrument, Tracked
 from ingestion.providers.base import Provider
+from ingestion.records.instruments import Instrument, Tracked
 
 log = structlog.get_logger()
 

@@ -10,15 +10,19 @@ from functools import cache
 
 import structlog
 
-from ingestion import backfill, metrics, poll, poller, providers, service, tables
-from ingestion.budget import Budget
+from ingestion import metrics, providers, tables
 from ingestion.clock import now_ms
-from ingestion.collecting import leave_imports_alone
 from ingestion.database import Database
 from ingestion.errors import IngestionError, ProviderError
-from ingestion.poll_plan import pace_of
+from ingestion.history import backfill
+from ingestion.history.collecting import leave_imports_alone
+from ingestion.live import service
+from ingestion.poll import once as poll
+from ingestion.poll import poller
+from ingestion.poll.plan import pace_of
 from ingestion.providers.base import LiveProvider
 from ingestion.publisher import Publisher, log_ends
+from ingestion.requesting.budget import Budget
 from ingestion.settings import Settings
 
 log = structlog.get_logger()
@@ -69,7 +73,7 @@ def run_backfill(chosen: argparse.Namespace, configured: Settings) -> int:
 
 def run_ledger(chosen: argparse.Namespace, configured: Settings) -> int:
     """The gap ledger: look, repair, look again."""
-    from ingestion import repair
+    from ingestion.gaps import repair
 
     database, publisher = Database(configured.database_url), publisher_of(configured, "ledger")
     known = [entry.instrument for entry in tables.tracked(database) if entry.instrument is not None]
@@ -106,13 +110,15 @@ def run_actions(chosen: argparse.Namespace, configured: Settings) -> int:
 
 def run_wire(_chosen: argparse.Namespace, configured: Settings) -> int:
     """The real wire against the contract; nothing is stored, PostgreSQL and Kafka are not needed."""
-    from ingestion import terminal, wire_check
+    from ingestion import terminal
+    from ingestion.checks import wire as wire_check
 
     return 0 if wire_check.run(provider_of(configured), terminal.console(), now_ms) else 1
 
 
 def run_gaps(chosen: argparse.Namespace, configured: Settings) -> int:
-    from ingestion import gap_report, terminal
+    from ingestion import terminal
+    from ingestion.gaps import report as gap_report
 
     gap_report.show(Database(configured.database_url), terminal.console(), chosen.symbols, chosen.days)
     return 0
@@ -135,13 +141,13 @@ def run_symbols(chosen: argparse.Namespace, configured: Settings) -> int:
 
 
 def run_import(chosen: argparse.Namespace, configured: Settings) -> int:
-    from ingestion import import_command
+    from ingestion.history import import_command
 
     return import_command.run(chosen, configured, lambda: publisher_of(configured, "import"), now_ms())
 
 
 def run_dead_letters(chosen: argparse.Namespace, configured: Settings) -> int:
-    from ingestion import letter_commands
+    from ingestion.dead_letters import commands as letter_commands
 
     return letter_commands.run(
         chosen, configured, lambda: provider_of(configured), lambda: publisher_of(configured, "replay")

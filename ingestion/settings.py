@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ingestion.errors import BadConfiguration
-from ingestion.jumps import MAX_JUMP
+from ingestion.live.jumps import MAX_JUMP
 from market.log_level import LogLevel
 from market.timeline import Timeline
 from market.topics import prefix_for

@@ -10,9 +10,9 @@ from rich.table import Table
 from ingestion import tables
 from ingestion.database import Database
 from ingestion.errors import IngestionError, NotTracked, ProviderError, Throttled, Unavailable, UnknownSymbol, capital
-from ingestion.instruments import Instrument
+from ingestion.poll.standing import standing
 from ingestion.providers.base import Provider
-from ingestion.standing import standing
+from ingestion.records.instruments import Instrument
 from market.calendars import session_at
 
 LIST = """

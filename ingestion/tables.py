@@ -5,7 +5,7 @@ from dataclasses import astuple
 from datetime import UTC, date, datetime
 
 from ingestion.database import Database
-from ingestion.instruments import Instrument, Tracked
+from ingestion.records.instruments import Instrument, Tracked
 from market.bars import PROVIDER_COMPLETE
 
 SELECT_TRACKED = """

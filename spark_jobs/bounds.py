@@ -1,7 +1,7 @@
 """What a platform refuses although it keeps the contract: times out of its reach, and prices that jump absurdly.
 
 A jump is judged by the record alone, never by what came before it: so that a record is taken or refused wherever a batch is cut and
-in whatever order it came. (The live service, which sees one tick after the other, judges that: ingestion/jumps.py.)
+in whatever order it came. (The live service, which sees one tick after the other, judges that: ingestion/live/jumps.py.)
 """
 
 import math

@@ -1,6 +1,6 @@
 """What a start of the stream loads, done on nothing: neither a broker nor a database is there.
 
-`spark-submit spark_jobs/rehearsal.py`; the classes that are loaded meanwhile are written down (`stack/classes.py`).
+`spark-submit spark_jobs/rehearsal.py`; the classes that are loaded meanwhile are written down (`stack/java/classes.py`).
 Exit code 0: a batch went through, and Kafka's client was used.
 """
 

@@ -3,10 +3,10 @@
 import shutil
 import time
 
-from stack import control, leftovers
 from stack.errors import Exit, StackError
 from stack.home import Home
-from stack.jars import CONFS
+from stack.java.jars import CONFS
+from stack.supervision import control, leftovers
 
 LIMIT_S = 120.0
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from market.topics import TOPICS, Topic
 from stack.errors import Exit, StackError
 from stack.platform import Platform
-from stack.service_orders import order
+from stack.supervision.service_orders import order
 from stack.topic_tail import full_name
 
 WRITERS = ("ingestion", "airflow")

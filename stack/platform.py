@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack import airflow, jars, spark, state
+from stack import state
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
-from stack.java import Java
-from stack.kafka import KafkaNode
+from stack.java import jars
+from stack.java.runtime import Java
+from stack.parts import airflow, spark
+from stack.parts.kafka import KafkaNode
+from stack.parts.postgres import PostgresServer, open_server, programs_in
 from stack.passwords import ADMIN_ROLE, MIGRATOR, READER, WRITER
 from stack.ports import HOST
-from stack.postgres import PostgresServer, open_server, programs_in
-from stack.process import HOME_MARK
 from stack.state import State
+from stack.supervision.process import HOME_MARK
 
 # Of the user's environment: what would change which code runs, or point our programs at somebody else's servers.
 DROPPED = (

@@ -49,7 +49,7 @@ def run_tests(parts: list[str], *, long: bool, extra: list[str]) -> int:
 @contextlib.contextmanager
 def quick_starts(variables: dict[str, str]) -> Iterator[None]:
     """Has the archive of Spark's classes made beside the first tests, where there is none: dozens of starts follow."""
-    command = [sys.executable, "-m", "stack.classes"]
+    command = [sys.executable, "-m", "stack.java.classes"]
     with subprocess.Popen(command, cwd=REPO, env=variables, start_new_session=True) as making:
         try:
             yield

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from stack.home import Home
-from stack.java import Java
-from stack.postgres import PostgresServer
+from stack.java.runtime import Java
+from stack.parts.postgres import PostgresServer
 from tests import embedded
 from tests.embedded import Database
 

@@ -17,14 +17,15 @@ import psycopg2
 from psycopg2 import sql as pgsql
 
 from sql.bootstrap import harden
-from stack import classes, jars, spark
 from stack.home import REPO, Home, open_home
-from stack.java import Java, find_java
-from stack.kafka import KafkaNode
+from stack.java import classes, jars
+from stack.java.runtime import Java, find_java
+from stack.parts import spark
+from stack.parts.kafka import KafkaNode
+from stack.parts.postgres import PostgresServer, open_server, server_environment
+from stack.parts.topics import ensure_topics
 from stack.passwords import ADMIN_ROLE, MIGRATOR, READER, WRITER, secret, write_pgpass
 from stack.ports import HOST, free_port
-from stack.postgres import PostgresServer, open_server, server_environment
-from stack.topics import ensure_topics
 
 TEMPLATE_DATABASE = "candlestream_template"
 START_LIMIT_S = 180.0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bench.kit import CACHE
 from stack.home import Home
-from stack.jars import Jar, download, wrong
-from stack.java import Java
+from stack.java.jars import Jar, download, wrong
+from stack.java.runtime import Java
 
 HERE = Path(__file__).parent
 JDBC = Jar(

@@ -4,9 +4,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from ingestion.budget import Budget
 from ingestion.errors import BadConfiguration
 from ingestion.providers.base import LiveProvider
+from ingestion.requesting.budget import Budget
 
 # Sources that a provider's file is pointed at instead of the provider itself, and what people are told they are.
 STAND_INS = {"simulator": "the simulated exchange"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, Protocol
 
-from ingestion.instruments import Instrument
+from ingestion.records.instruments import Instrument
 
 DAY_MS = 86_400_000
 

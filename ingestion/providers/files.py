@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from ingestion.errors import BadFile, UnknownSymbol
-from ingestion.instruments import Instrument
 from ingestion.providers.base import Answer, Reach, Row
+from ingestion.records.instruments import Instrument
 from market.calendars import session_of
 from market.timeframes import TIMEFRAMES
 

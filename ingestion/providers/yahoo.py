@@ -23,11 +23,11 @@ from yfinance.pricing_pb2 import PricingData
 from yfinance.utils import is_isin
 
 from ingestion import metrics
-from ingestion.budget import Budget
 from ingestion.clock import now_ms
 from ingestion.errors import Malformed, ProviderError, Throttled, Unauthorised, Unavailable, UnknownSymbol
-from ingestion.instruments import MOST_DECIMALS, Instrument
 from ingestion.providers.base import Answer, MalformedFrame, Quote, Reach, Row
+from ingestion.records.instruments import MOST_DECIMALS, Instrument
+from ingestion.requesting.budget import Budget
 from market.calendars import calendar_for
 from market.errors import UnknownCalendar
 

@@ -9,8 +9,8 @@ import psycopg2
 from stack.chaos.feed import SOURCE
 from stack.chaos.parts import Parts, Process
 from stack.chaos.source import Place
+from stack.parts.spark import JOB
 from stack.passwords import WRITER
-from stack.spark import JOB
 
 KILL_POINTS = "CANDLESTREAM_KILL_POINTS"  # the variable of spark_jobs/kill_points.py
 

@@ -17,14 +17,15 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql as pgsql
 
-from stack import classes, jars, spark
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
-from stack.java import Java, find_java
-from stack.kafka import KafkaNode
+from stack.java import classes, jars
+from stack.java.runtime import Java, find_java
+from stack.parts import spark
+from stack.parts.kafka import KafkaNode
+from stack.parts.postgres import PostgresServer, open_server, server_environment
 from stack.passwords import ADMIN_ROLE, MIGRATOR, secret, write_pgpass
 from stack.ports import HOST, Claims
-from stack.postgres import PostgresServer, open_server, server_environment
 
 START_LIMIT_S = 180.0
 STOP_LIMIT_S = 20.0

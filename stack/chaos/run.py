@@ -15,8 +15,8 @@ from stack.chaos.parts import Parts, tail
 from stack.chaos.schedule import ANYWHERE, COMMIT_LOST, COMMIT_UNANSWERED, Kill, Target, schedule
 from stack.chaos.source import Place, Source
 from stack.errors import Exit, StackError
-from stack.spark import JOB
-from stack.topics import ensure_topics
+from stack.parts.spark import JOB
+from stack.parts.topics import ensure_topics
 
 # The feed lies in the past, so that no record is from the future, however fast its minutes pass.
 DAYS_BACK = 2

@@ -15,7 +15,7 @@ Names = Annotated[list[str], typer.Argument(help="Services, as `status` names th
 @verbs.command()
 def start(names: Names, home: HomeOption = None) -> None:
     """Start services that were stopped."""
-    from stack.service_orders import order
+    from stack.supervision.service_orders import order
 
     order(open_home(home), "start", names, console)
 
@@ -23,7 +23,7 @@ def start(names: Names, home: HomeOption = None) -> None:
 @verbs.command()
 def stop(names: Names, home: HomeOption = None) -> None:
     """Stop services; they stay stopped until `start` or `up`."""
-    from stack.service_orders import order
+    from stack.supervision.service_orders import order
 
     order(open_home(home), "stop", names, console)
 
@@ -31,7 +31,7 @@ def stop(names: Names, home: HomeOption = None) -> None:
 @verbs.command()
 def restart(names: Names, home: HomeOption = None) -> None:
     """Stop services and start them again, on the code as it is now."""
-    from stack.service_orders import order
+    from stack.supervision.service_orders import order
 
     order(open_home(home), "restart", names, console)
 
@@ -44,6 +44,6 @@ def logs(
     home: HomeOption = None,
 ) -> None:
     """The processes' own words."""
-    from stack.service_orders import show_logs
+    from stack.supervision.service_orders import show_logs
 
     show_logs(open_home(home), name, follow=follow, lines=lines)

@@ -26,10 +26,10 @@ def up(
     postgres_bin: Annotated[Path | None, typer.Option(help="Another PostgreSQL's folder of programs.")] = None,
 ) -> None:
     """Start everything, and return when the first candle is in PostgreSQL."""
-    from stack.status import account
-    from stack.summary import tell_ready
-    from stack.up import Options
-    from stack.up import up as bring_up
+    from stack.report.status import account
+    from stack.report.summary import tell_ready
+    from stack.start.up import Options
+    from stack.start.up import up as bring_up
 
     place = open_home(home)
     began = time.monotonic()
@@ -54,8 +54,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs; the shape is stable.")] = False,
 ) -> None:
     """What runs, and where. Exit 0 when ready, 3 when not."""
-    from stack.status import account
-    from stack.summary import tell_status
+    from stack.report.status import account
+    from stack.report.summary import tell_status
 
     body = account(open_home(home))
     if as_json:
@@ -73,7 +73,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Look at everything the platform stands on. Exit 1 when something is missing."""
-    from stack.doctor import examine
+    from stack.report.doctor import examine
 
     well = ingestion.check_wire() if yahoo else True
     for finding in examine(open_home(home)):
@@ -102,6 +102,6 @@ def reset(
 @verbs.command(hidden=True)
 def supervise(home: HomeOption = None) -> None:
     """The daemon that `up` starts."""
-    from stack.supervisor import supervise as run
+    from stack.supervision.supervisor import supervise as run
 
     raise typer.Exit(run(open_home(home)))

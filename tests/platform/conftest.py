@@ -16,8 +16,8 @@ import psycopg2
 import pytest
 
 from stack.home import REPO, open_home
-from stack.leftovers import of_home
 from stack.platform import Platform, open_platform
+from stack.supervision.leftovers import of_home
 
 # Two, and not the default's five: the history of a first start takes the processors that these tests wait for.
 SYMBOLS = "AAPL,MSFT"

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from stack.airflow import DATABASE
+from stack.parts.airflow import DATABASE
 from stack.passwords import AIRFLOW
 from stack.ports import HOST
 from tests.platform.conftest import Running

@@ -133,7 +133,7 @@ def test_up_clears_what_a_killed_supervisor_left_running(running: Running) -> No
 
 def test_down_leaves_no_process_and_a_warm_up_is_quick(running: Running) -> None:
     from stack.home import open_home
-    from stack.leftovers import of_home
+    from stack.supervision.leftovers import of_home
 
     began = time.monotonic()
     running.done("down")

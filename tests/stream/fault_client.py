@@ -19,12 +19,15 @@ from typing import Any
 import structlog
 from prometheus_client import REGISTRY
 
-from ingestion import backfill, clock, commands, feed, metrics, poll
-from ingestion.budget import Budget
+from ingestion import clock, commands, metrics
 from ingestion.database import Database
-from ingestion.feed import Feed
-from ingestion.live import LiveStream
+from ingestion.history import backfill
+from ingestion.live import feed
+from ingestion.live.feed import Feed
+from ingestion.live.work import LiveStream
+from ingestion.poll import once as poll
 from ingestion.providers import yahoo
+from ingestion.requesting.budget import Budget
 from market.contracts import Bar, Clock, DeadLetter, Record, Tick
 from market.timeline import Timeline
 

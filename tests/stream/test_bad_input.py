@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ingestion import letter_commands, letters
 from ingestion.database import Database
+from ingestion.dead_letters import commands as letter_commands
+from ingestion.dead_letters import letters
 from market.contracts import MAX_RECORD_BYTES
 from market.errors import Reason
 from market.topics import EVENTS, HISTORY, Topic

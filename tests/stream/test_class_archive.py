@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stack import classes, jars
-from stack.java import Java
+from stack.java import classes, jars
+from stack.java.runtime import Java
 from tests.embedded import jar_home
 from tests.stream.rig import until
 

@@ -24,7 +24,7 @@ import pytest
 from market.timeline import Timeline, Window
 from simulator.faults.kinds import described
 from stack.home import Home
-from stack.postgres import PostgresServer
+from stack.parts.postgres import PostgresServer
 from tests.embedded import REPO, drop_database, fresh_database
 from tests.stream.bad_day.day import ms
 from tests.stream.faulty_exchange import FaultyExchange, running_exchange

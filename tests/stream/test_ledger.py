@@ -13,7 +13,7 @@ from market.topics import EVENTS
 from spark_jobs import ledger, topics
 from spark_jobs.ledger import Advance, Fenced, LedgerMoved, Positions
 from spark_jobs.scan import EVENTS as EVENTS_CODE
-from stack.topics import ensure_topics
+from stack.parts.topics import ensure_topics
 from tests.embedded import Database
 from tests.stream.rig import until
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from stack import jars
-from stack.java import Java
+from stack.java import jars
+from stack.java.runtime import Java
 from tests.embedded import jar_home
 from tests.stream.class_files import Library, Reference
 

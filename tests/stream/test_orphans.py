@@ -15,16 +15,16 @@ import pytest
 from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
-from stack.airflow import DATABASE
 from stack.home import Home
-from stack.orphans import give_up_schedulers
+from stack.parts.airflow import DATABASE
+from stack.parts.orphans import give_up_schedulers
+from stack.parts.postgres import PostgresServer
 from stack.passwords import AIRFLOW
 from stack.platform import Platform
 from stack.ports import HOST, PREFERRED
-from stack.postgres import PostgresServer
-from stack.process import HOME_MARK, WELL, ProcessSpec
 from stack.state import State
-from stack.unit import Unit
+from stack.supervision.process import HOME_MARK, WELL, ProcessSpec
+from stack.supervision.unit import Unit
 
 pytestmark = pytest.mark.stream
 

@@ -22,7 +22,7 @@ from market.topics import EVENTS
 from stack.chaos.feed import SOURCE
 from stack.chaos.job import Job
 from stack.chaos.parts import Parts
-from stack.topics import ensure_topics
+from stack.parts.topics import ensure_topics
 from tests.stream.rig import until
 from tests.stream.test_ledger import remake
 

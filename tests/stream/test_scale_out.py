@@ -20,8 +20,8 @@ from stack.chaos.job import Job
 from stack.chaos.parts import Parts
 from stack.chaos.run import SETTLING
 from stack.growth import add_partitions, ends, wait_until_drained
+from stack.parts.topics import ensure_topics
 from stack.ports import HOST, free_port
-from stack.topics import ensure_topics
 from tests.stream.rig import until
 from tests.stream.test_outages import START_MS
 

@@ -8,7 +8,7 @@ import pytest
 from market.contracts import Bar, Tick
 from market.topics import HISTORY
 from stack.home import Home
-from stack.postgres import PostgresServer
+from stack.parts.postgres import PostgresServer
 from tests import embedded
 from tests.stream import rig as rigs
 from tests.stream.rig import Rig, until

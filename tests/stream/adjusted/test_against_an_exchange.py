@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from ingestion.instruments import Instrument
 from ingestion.providers.base import Answer, Row
-from ingestion.rows import records_of
-from ingestion.splits import SplitFactors
+from ingestion.records.instruments import Instrument
+from ingestion.records.rows import records_of
+from ingestion.records.splits import SplitFactors
 from market.book import Book
 from simulator.chart import chart_answer
 from simulator.listings import read_listings

@@ -14,10 +14,10 @@ import psycopg2
 
 from stack.chaos.parts import Parts, Process, claim_ports
 from stack.home import REPO
+from stack.parts.spark import JOB
+from stack.parts.topics import ensure_topics
 from stack.passwords import WRITER
 from stack.ports import HOST
-from stack.spark import JOB
-from stack.topics import ensure_topics
 from tests.stream.rig import until
 
 COMMAND_LIMIT_S = 300

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ingestion import check_tables, gap_report, symbols
+from ingestion import symbols
+from ingestion.checks import tables as check_tables
+from ingestion.checks.young_splits import keep_believed
 from ingestion.database import Database as Connection
-from ingestion.instruments import Instrument
-from ingestion.ledger_run import Found, Ledger
-from ingestion.rows import Records
-from ingestion.young_splits import keep_believed
+from ingestion.gaps import report as gap_report
+from ingestion.gaps.run import Found, Ledger
+from ingestion.records.instruments import Instrument
+from ingestion.records.rows import Records
 from market.contracts import Bar
 from tests.embedded import Database
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from stack import airflow
 from stack.home import REPO, Home
-from stack.java import Java
-from stack.kafka import HEAP, JVM, KafkaNode
+from stack.java.runtime import Java
+from stack.parts import airflow
+from stack.parts.kafka import HEAP, JVM, KafkaNode
+from stack.parts.postgres import SETTINGS
 from stack.passwords import FERNET_KEY
 from stack.ports import PREFERRED
-from stack.postgres import SETTINGS
 
 pytestmark = pytest.mark.unit
 

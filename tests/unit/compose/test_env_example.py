@@ -11,8 +11,8 @@ from pydantic_settings import BaseSettings
 from stack.home import REPO, Home
 from stack.platform import KEPT, Platform
 from stack.ports import PREFERRED
-from stack.services import all_processes
 from stack.state import State
+from stack.supervision.services import all_processes
 
 pytestmark = pytest.mark.unit
 

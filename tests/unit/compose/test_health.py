@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from stack.home import REPO
-from stack.process import Health
+from stack.supervision.process import Health
 
 pytestmark = pytest.mark.unit
 

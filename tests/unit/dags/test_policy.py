@@ -85,8 +85,8 @@ def test_one_task_at_a_time_asks_the_provider_for_history_and_one_polls(bag: Any
 
 
 def test_the_poller_and_a_backfill_leave_a_place_to_what_looks_after_the_stream() -> None:
-    from stack.airflow import environment
     from stack.home import Home
+    from stack.parts.airflow import environment
 
     pools = json.loads((DAGS / "pools.json").read_text())
     home = Home(Path(tempfile.mkdtemp()))

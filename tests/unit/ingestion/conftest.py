@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from ingestion.instruments import Instrument
+from ingestion.records.instruments import Instrument
 
 
 @pytest.fixture

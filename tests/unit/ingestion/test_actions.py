@@ -6,9 +6,9 @@ import pytest
 
 from ingestion import actions
 from ingestion.actions import withdrawn
-from ingestion.instruments import Instrument
+from ingestion.checks.young_splits import disagreements
 from ingestion.providers.base import Answer, Row
-from ingestion.young_splits import disagreements
+from ingestion.records.instruments import Instrument
 from market.calendars import session_of
 from market.contracts import Action, Bar, Record, decode
 

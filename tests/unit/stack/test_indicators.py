@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stack import indicators
-from stack.doctor import guarded
 from stack.errors import Exit, StackError
+from stack.report.doctor import guarded
 
 pytestmark = pytest.mark.unit
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stack import cli, control
+from stack import cli
 from stack.down import down, reset
 from stack.errors import Exit
 from stack.home import Home
+from stack.supervision import control
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,1 @@
+"""What two sources say of the same thing, held against each other."""

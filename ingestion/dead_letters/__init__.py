@@ -1,0 +1,1 @@
+"""Records that were refused: listed, shown, edited, sent again."""

@@ -1,0 +1,1 @@
+"""History: what the provider keeps of it, or a file."""

@@ -1,0 +1,1 @@
+"""What a provider says → contract records, and back to what was printed. Pure."""

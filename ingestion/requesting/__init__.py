@@ -1,0 +1,1 @@
+"""How requests to a provider are spent: one budget for all processes, a breaker for each host, retries by class of error."""

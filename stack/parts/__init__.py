@@ -1,0 +1,1 @@
+"""What a platform consists of: each server and framework, as it is configured and started here."""

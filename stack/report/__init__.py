@@ -1,0 +1,1 @@
+"""What a platform says of itself, for a person and for a program."""

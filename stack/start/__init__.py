@@ -1,0 +1,1 @@
+"""The start: from an empty folder to the first candle."""

@@ -1,0 +1,1 @@
+"""The supervisor: every process started, watched, restarted and stopped, and the orders that it takes."""

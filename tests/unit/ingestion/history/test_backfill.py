@@ -1,0 +1,146 @@
+"""In which order a backfill sends what it fetched."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+import pytest
+
+from ingestion import tables
+from ingestion.errors import BadConfiguration, Malformed, Unavailable, UnknownSymbol
+from ingestion.gaps import tables as ledger_tables
+from ingestion.history.backfill import Backfill, Request, backfill
+from ingestion.providers.base import DAY_MS, Answer, Reach, Row
+from ingestion.records.instruments import Instrument
+from market.contracts import Bar
+
+pytestmark = pytest.mark.unit
+
+At = Callable[[str], int]
+HOUR_MS = 3_600_000
+
+
+class Parts:
+    """Provider, broker and database of one backfill. Its answers have a row a weekday."""
+
+    title = "Parts"
+    reach: ClassVar[dict[str, Reach]] = {
+        "1d": Reach(None, None),
+        "1h": Reach(100, None),
+        "15m": Reach(60, None),
+        "5m": Reach(60, None),
+        "1m": Reach(28, 7),
+    }
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self.sent: list[Bar] = []
+        self.is_away_for: set[str] = set()
+        self.makes_no_sense_of: set[str] = set()
+
+    def history(self, _symbol: str, timeframe: str, start_ms: int | None, end_ms: int | None) -> Answer:
+        if timeframe in self.is_away_for:
+            raise Unavailable("away")
+        if timeframe in self.makes_no_sense_of:
+            raise Malformed("nonsense")
+        first = self.now_ms - 200 * DAY_MS if start_ms is None else start_ms
+        starts = range(-(-first // DAY_MS) * DAY_MS + 15 * HOUR_MS, end_ms or self.now_ms, DAY_MS)
+        rows = [Row(ms, _day(ms), 1.0, 1.0, 1.0, 1.0, 1.0) for ms in starts if _day(ms).weekday() < 5]
+        return Answer(self.now_ms, rows)
+
+    def send_all(self, records: list[Any], *, history: bool = False) -> int:
+        assert history or not records
+        self.sent += records
+        return len(records)
+
+    def flush(self, _timeout_s: float) -> None:
+        pass
+
+    def run(self, _statement: str, _parameters: Any = ()) -> list[Any]:
+        return []
+
+
+def _day(ms: int) -> date:
+    return datetime.fromtimestamp(ms / 1000, UTC).date()
+
+
+@pytest.fixture
+def parts(at: At) -> Parts:
+    return Parts(at("2025-11-22T12:00"))  # a Saturday
+
+
+def run_of(parts: Parts) -> Backfill:
+    return Backfill(parts, parts, parts, "simulator", Request(), lambda: parts.now_ms)  # type: ignore[arg-type]
+
+
+def test_the_days_of_all_symbols_come_first_for_they_bring_the_splits(parts: Parts, apple: Instrument) -> None:
+    run_of(parts).fetch([apple, replace(apple, symbol="MSFT")])
+    order = list(dict.fromkeys((bar.symbol, bar.timeframe == "1d") for bar in parts.sent))
+    assert order == [("AAPL", True), ("MSFT", True), ("AAPL", False), ("MSFT", False)]
+
+
+def test_no_frame_is_sent_behind_the_minutes_that_make_it(parts: Parts, apple: Instrument) -> None:
+    run_of(parts).fetch([apple])
+    intraday = [bar for bar in parts.sent if bar.timeframe != "1d"]
+    minutes = [place for place, bar in enumerate(intraday) if bar.timeframe == "1m"]
+    before, after = intraday[: minutes[0]], intraday[minutes[-1] + 1 :]
+    reach_ms = parts.now_ms - 28 * DAY_MS
+    assert {bar.timeframe for bar in before} == {bar.timeframe for bar in after} == {"1h", "15m", "5m"}
+    assert max(bar.event_ms for bar in before) < reach_ms <= min(bar.event_ms for bar in after)
+
+
+def test_what_was_held_for_the_minutes_is_sent_although_they_do_not_come(
+    parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingestion.history.backfill.patiently", lambda ask, _: ask())
+    parts.is_away_for = {"1m"}
+    with pytest.raises(Unavailable):
+        run_of(parts).fetch([apple])
+    newest = max(bar.event_ms for bar in parts.sent if bar.timeframe == "5m")
+    assert newest > parts.now_ms - 2 * DAY_MS
+
+
+@pytest.fixture
+def whole_run(parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch) -> Callable[[Request], tuple[Any, Any]]:
+    """The command on a known symbol and on one that nobody knows, as far as it can be seen without PostgreSQL."""
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr("ingestion.history.backfill.patiently", lambda ask, _: ask())
+    monkeypatch.setattr("ingestion.history.backfill.patient_instruments", lambda *_: ([apple], ["NOPE"], None))
+    for name in ("claim_history", "mark_history"):
+        monkeypatch.setattr(tables, name, lambda *_: True)
+    monkeypatch.setattr(ledger_tables, "note_coverage", lambda *_: None)
+    monkeypatch.setattr(tables, "stored_sessions", lambda *_: set())
+    monkeypatch.setattr(tables, "stored_splits", lambda *_: {})
+    monkeypatch.setattr(tables, "set_status", lambda _, __, state, detail: said.append((state, detail)))
+
+    def run(request: Request) -> tuple[Any, Any]:
+        _, stopped = backfill(parts, parts, parts, "simulator", request, lambda: parts.now_ms)  # type: ignore[arg-type]
+        return stopped, said[-1]
+
+    return run
+
+
+def test_a_backfill_without_an_answer_about_a_series_is_no_success(parts: Parts, whole_run: Any) -> None:
+    parts.makes_no_sense_of = {"5m"}
+    stopped, (state, detail) = whole_run(Request())
+    assert (type(stopped), stopped.exit_code) == (Malformed, 14)
+    assert (state, detail.partition(":")[0]) == ("retrying", "no good answer about AAPL 5m")
+    parts.makes_no_sense_of = set()
+    assert (whole_run(Request())[0], whole_run(Request())[1][0]) == (None, "ok")
+
+
+def test_a_symbol_that_was_asked_for_by_name_and_is_unknown_is_no_success(whole_run: Any) -> None:
+    assert isinstance(whole_run(Request(["AAPL", "NOPE"]))[0], UnknownSymbol)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Request(timeframes=["1m", "7m"]), "has no bars of 7m"),
+        (Request(since=date(2025, 11, 20), until=date(2025, 11, 19)), "--until 2025-11-19 lies before --since"),
+    ],
+)
+def test_a_request_that_no_answer_could_fulfil_is_refused(whole_run: Any, request_: Request, words: str) -> None:
+    with pytest.raises(BadConfiguration, match=words):
+        whole_run(request_)

@@ -1,0 +1,332 @@
+"""The supervisor against a real WebSocket server on this machine that closes, aborts, falls silent and talks nonsense."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, ClassVar
+
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from ingestion.live import feed as feed_module
+from ingestion.live.feed import Feed
+from ingestion.providers.base import MalformedFrame, Quote, Reach
+
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+class Provider:
+    """The feed's part of a provider: a frame is the price."""
+
+    title = "Test"
+    reach: ClassVar[dict[str, Reach]] = {}
+
+    def __init__(self, port: int) -> None:
+        self.feed_url = f"ws://127.0.0.1:{port}/"
+
+    def subscribe(self, symbols: Iterable[str]) -> str:
+        return json.dumps({"subscribe": sorted(symbols)})
+
+    def unsubscribe(self, symbols: Iterable[str]) -> str:
+        return json.dumps({"unsubscribe": sorted(symbols)})
+
+    def decode(self, frame: str | bytes) -> Quote | None:
+        raise MalformedFrame
+
+
+class Watched:
+    """A feed with what it reported, run for as long as a test needs."""
+
+    def __init__(self, port: int, **options: Any) -> None:
+        self.symbols = frozenset({"A", "B"})
+        self.frames: list[str | bytes] = []
+        self.lost: list[tuple[str, int]] = []
+        self.connected: list[int] = []
+        self.feed = Feed(
+            Provider(port),  # type: ignore[arg-type]
+            lambda: self.symbols,
+            options.get("expects_data", lambda _ms: True),
+            options.get("on_frame", self.keep),
+            lambda reason, _sentence, proven_ms: self.lost.append((reason, proven_ms)),
+            self.connected.append,
+            options.get("silence_timeout_s", 60.0),
+            lambda: time.time_ns() // 1_000_000,
+            random.Random(1),
+        )
+
+    async def keep(self, frame: str | bytes, _received_ms: int) -> None:
+        self.frames.append(frame)
+
+    async def until(self, condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+        task = asyncio.create_task(self.feed.run())
+        try:
+            async with asyncio.timeout(limit_s):
+                while not condition():
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "ws_proxy", "WS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(feed_module, "BEAT_S", 0.05)
+    monkeypatch.setattr(feed_module, "PONG_TIMEOUT_S", 0.3)
+
+
+async def serving(handler: Handler) -> tuple[Server, int]:
+    server = await serve(handler, "127.0.0.1", 0, close_timeout=0.2)
+    return server, next(iter(server.sockets)).getsockname()[1]
+
+
+def against(handler: Handler, scenario: Callable[[int], Awaitable[None]]) -> None:
+    async def run() -> None:
+        server, port = await serving(handler)
+        try:
+            await scenario(port)
+        finally:
+            server.close()
+
+    asyncio.run(run())
+
+
+def test_it_subscribes_and_hands_on_frames_in_order() -> None:
+    asked: list[str] = []
+
+    async def handler(socket: ServerConnection) -> None:
+        asked.append(str(await socket.recv()))
+        for number in range(100):
+            await socket.send(str(number))
+        await socket.wait_closed()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        await watched.until(lambda: len(watched.frames) == 100)
+        assert watched.frames == [str(number) for number in range(100)]
+
+    against(handler, scenario)
+    assert json.loads(asked[0]) == {"subscribe": ["A", "B"]}
+
+
+@pytest.mark.parametrize(("how", "reason"), [("close", "closed"), ("abort", "aborted")])
+def test_after_a_close_or_an_abort_it_connects_again_and_says_since_when_it_was_deaf(how: str, reason: str) -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send("frame")
+        await asyncio.sleep(0.1)
+        if how == "close":
+            await socket.close()
+        else:
+            socket.transport.abort()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        await watched.until(lambda: len(watched.connected) == 3)
+        assert {name for name, _ in watched.lost} == {reason}
+        for (_, proven_ms), before, after in zip(watched.lost, watched.connected, watched.connected[1:], strict=False):
+            assert before <= proven_ms <= after
+
+    against(handler, scenario)
+
+
+def test_a_server_that_hangs_up_at_once_is_not_asked_again_and_again() -> None:
+    connections = 0
+
+    async def handler(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        await socket.close()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        started_s, cpu_s = time.monotonic(), time.process_time()
+        await watched.until(lambda: time.monotonic() - started_s > 2.0)
+        assert 2 <= connections <= 5
+        assert time.process_time() - cpu_s < 0.5
+
+    against(handler, scenario)
+
+
+def test_a_server_that_gives_data_and_hangs_up_is_asked_again_soon_however_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Without the limit the eighth pause alone would be 32 s.
+    monkeypatch.setattr(feed_module, "LONGEST_AFTER_DATA_S", 0.05)
+
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send("1")
+        await asyncio.sleep(0.05)
+        socket.transport.abort()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        await watched.until(lambda: len(watched.connected) == 9, limit_s=20.0)
+
+    against(handler, scenario)
+
+
+def test_nobody_there_is_said_and_tried_again() -> None:
+    async def scenario() -> None:
+        watched = Watched(1)
+        await watched.until(lambda: len(watched.lost) >= 2)
+        assert watched.lost[0] == ("unreachable", 0)
+        assert "cannot be reached" in watched.feed.state
+        assert "next try in" in watched.feed.state
+
+    asyncio.run(scenario())
+
+
+def test_a_feed_that_is_silent_while_an_exchange_is_open_is_left() -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send("the last word")
+        await socket.wait_closed()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port, silence_timeout_s=0.3)
+        await watched.until(lambda: len(watched.lost) == 1)
+        [(reason, proven_ms)] = watched.lost
+        # What the pongs proved is not believed any more: the hole begins with the last frame.
+        assert reason == "silent"
+        assert proven_ms - watched.connected[0] < 250
+
+    against(handler, scenario)
+
+
+def test_silence_is_golden_while_all_exchanges_are_closed() -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.wait_closed()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port, silence_timeout_s=0.1, expects_data=lambda _ms: False)
+        started_s = time.monotonic()
+        await watched.until(lambda: time.monotonic() - started_s > 1.0)
+        assert watched.lost == []
+
+    against(handler, scenario)
+
+
+def test_a_peer_that_answers_no_ping_is_dead() -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        socket.transport.pause_reading()
+        await asyncio.sleep(5)
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        await watched.until(lambda: len(watched.lost) == 1)
+        assert watched.lost[0][0] == "dead"
+
+    against(handler, scenario)
+
+
+def test_a_quiet_feed_is_proven_by_its_pongs() -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.wait_closed()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+
+        def is_proven() -> bool:
+            link = watched.feed.link
+            return link is not None and link.proven_ms - link.since_ms > 500
+
+        await watched.until(is_proven)
+        assert watched.lost == []
+
+    against(handler, scenario)
+
+
+def test_symbols_that_come_and_go_are_subscribed_and_unsubscribed() -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    async def handler(socket: ServerConnection) -> None:
+        async for message in socket:
+            asked.append(json.loads(message))
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+
+        def change() -> bool:
+            if len(asked) == 1:
+                watched.symbols = frozenset({"B", "C"})
+            return len(asked) == 3
+
+        await watched.until(change)
+
+    against(handler, scenario)
+    assert asked == [{"subscribe": ["A", "B"]}, {"unsubscribe": ["A"]}, {"subscribe": ["B", "C"]}]
+
+
+def test_the_subscription_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "RESUBSCRIBE_S", 0.1)
+    asked: list[str] = []
+
+    async def handler(socket: ServerConnection) -> None:
+        async for message in socket:
+            asked.append(str(message))
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        await watched.until(lambda: len(asked) >= 4)
+
+    against(handler, scenario)
+    assert len(set(asked)) == 1
+
+
+def test_without_symbols_nobody_is_called() -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async def scenario(port: int) -> None:
+        watched = Watched(port)
+        watched.symbols = frozenset()
+        started_s = time.monotonic()
+        await watched.until(lambda: time.monotonic() - started_s > 0.5)
+        assert watched.connected == []
+        assert watched.feed.state == "waiting for symbols"
+
+    against(handler, scenario)
+
+
+def test_while_frames_wait_for_the_broker_nothing_is_proven_and_nothing_is_lost() -> None:
+    released = asyncio.Event()
+    seen: list[str | bytes] = []
+
+    async def wait(frame: str | bytes, _received_ms: int) -> None:
+        await released.wait()
+        seen.append(frame)
+
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        for number in range(500):
+            await socket.send(str(number))
+        await socket.wait_closed()
+
+    async def scenario(port: int) -> None:
+        # Longer than the time-out of a ping: a socket that is not read answers none, and is alive.
+        watched = Watched(port, on_frame=wait, silence_timeout_s=0.2)
+        started_s = time.monotonic()
+
+        def enough() -> bool:
+            link = watched.feed.link
+            if time.monotonic() - started_s < 1.0:
+                assert link is None or link.proven_ms - link.since_ms < 100
+            else:
+                released.set()
+            return len(seen) == 500
+
+        await watched.until(enough)
+        assert watched.lost == []
+        assert seen == [str(number) for number in range(500)]
+
+    against(handler, scenario)

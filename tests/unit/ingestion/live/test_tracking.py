@@ -1,0 +1,68 @@
+"""What the live service says of its tracked list while the provider is away; the database and the provider are stand-ins."""
+
+import asyncio
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ingestion.errors import Malformed, Throttled, Unauthorised, Unavailable
+from ingestion.live.asking import Asking
+from ingestion.live.tracking import Tracking
+
+pytestmark = pytest.mark.unit
+
+NOW_MS = 1_764_000_000_000
+PENDING = ("AAPL", None, None, None, None, None, None, None, None, "pending", 0, 0, True)
+
+
+class Provider:
+    title = "Yahoo"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def describe(self, symbol: str) -> None:
+        raise self.error
+
+
+def after_one_try(error: Exception) -> Tracking:
+    """The tracking of one symbol that was never described, after the provider answered with `error`."""
+    database: Any = SimpleNamespace(run=lambda _sql, _parameters=(): [PENDING])
+    stream: Any = SimpleNamespace(instruments={})
+    provider: Any = Provider(error)
+    asking = Asking(lambda: NOW_MS, random.Random(7))
+    tracking = Tracking(database, provider, asking, stream, "yahoo", lambda: NOW_MS)
+
+    async def run() -> None:
+        follow = asyncio.create_task(tracking.follow_table())
+        describe = asyncio.create_task(tracking.welcome_new())
+        async with asyncio.timeout(10):
+            while tracking.trouble()[0] is None:
+                await asyncio.sleep(0.01)
+        for task in (follow, describe):
+            task.cancel()
+        await asyncio.gather(follow, describe, return_exceptions=True)
+
+    asyncio.run(run())
+    return tracking
+
+
+@pytest.mark.parametrize(
+    ("error", "longest_s"),
+    [
+        (Unavailable("AAPL: could not resolve host"), 5.0),
+        (Unauthorised("AAPL: refused with 401"), 5.0),
+        (Throttled("throttled", 40.0), 40.0),
+        (Malformed("AAPL: HTML in an answer with status 200", b"<html>"), 60.0),
+    ],
+)
+def test_a_provider_that_will_not_answer_is_the_trouble_and_not_an_empty_list(
+    error: Exception, longest_s: float
+) -> None:
+    tracking = after_one_try(error)
+    trouble, next_try_s = tracking.trouble()
+    assert trouble is error
+    assert 0 < next_try_s <= longest_s
+    assert (tracking.tracked, tracking.unknown) == (1, 0)
