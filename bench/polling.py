@@ -27,6 +27,7 @@ from market.contracts import Bar, decode
 from market.errors import Rejected
 from market.timeframes import MINUTE_MS
 from market.topics import EVENTS
+from simulator.listings import read_listings
 from stack.home import open_home
 from stack.passwords import WRITER
 from stack.platform import Platform, open_platform
@@ -146,9 +147,7 @@ def track(platform: Platform, symbols: int) -> None:
     missing = symbols - int(str(count))
     if missing <= 0:
         return
-    from simulator.listings import LISTINGS
-
-    names = [listing.symbol for listing in LISTINGS if listing.kind == "EQUITY"]
+    names = [listing.symbol for listing in read_listings().values() if listing.kind == "EQUITY"]
     ask(
         url,
         "INSERT INTO core.instruments (symbol, name, instrument_type, exchange, calendar, timezone, currency, price_precision,"
