@@ -72,7 +72,7 @@ def choices(feed: Feed) -> tuple[View, tuple[int, ...]]:
 def is_outdated(snapshot: Snapshot) -> bool:
     """Whether there is more to choose from than the controls offer: a first start, a new symbol, the database back again."""
     tracked, frames = st.session_state.offered
-    return tracked != [one.symbol for one in snapshot.instruments] or frames != snapshot.timeframes
+    return bool(tracked != [one.symbol for one in snapshot.instruments] or frames != snapshot.timeframes)
 
 
 def corrections() -> list[Notice]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cachetools import TTLCache
 from psycopg2.extensions import cursor
@@ -13,6 +13,8 @@ from dashboard import formats, queries
 from dashboard.adjustment import DEFAULT_ADJUSTMENT, Adjustment
 from dashboard.database import Database
 from dashboard.queries import Instrument, Latest, Quality, Refused, Row, Service, Session, Watched
+
+T = TypeVar("T")
 
 BARS = 600
 MOST_BARS = 2_400
@@ -121,10 +123,10 @@ class DatabaseFeed:
     def _timeframes(self, cur: cursor, symbol: str) -> list[str]:
         return self._seldom("timeframes", symbol, lambda: queries.timeframes(cur, symbol))
 
-    def _seldom(self, what: str, of: str, ask: Callable[[], Any]) -> Any:
+    def _seldom(self, what: str, of: str, ask: Callable[[], T]) -> T:
         """The answer of the last seconds, or a new one. An empty answer is not kept: a first start fills up quickly."""
         with self._lock:
-            known = self._slow.get((what, of))
+            known: T | None = self._slow.get((what, of))
         if known:
             return known
         answer = ask()

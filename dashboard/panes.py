@@ -6,6 +6,8 @@ from dashboard.style import AVERAGES, Style
 
 GAP = 0.012
 PRICE, VOLUME, RSI, MACD = "yaxis", "yaxis2", "yaxis3", "yaxis4"
+# What a line of words reads from which column.
+Item = dict[str, object]
 SHARES = {VOLUME: 0.11, RSI: 0.14, MACD: 0.16}
 
 
@@ -28,18 +30,18 @@ def panes(style: Style) -> dict[str, Pane]:
     return out
 
 
-def readouts(style: Style) -> list[dict[str, object]]:
+def readouts(style: Style) -> list[Item]:
     """For each pane its title and its items: name, column, colour, decimals (or "amount" for volumes, "%" for a change).
 
     `short` is the title of a narrow chart, on which an item with a `legend` shows that in place of name and value.
     """
     colours, digits = style.palette, style.digits
-    bar = [
+    bar: list[Item] = [
         {"name": name, "column": f"data.0.{key}", "format": digits, "color": "direction"}
         for name, key in (("O", "open"), ("H", "high"), ("L", "low"), ("C", "close"))
     ]
-    change = [{"name": "", "column": "layout.meta.bars.change_pct", "format": "%", "color": "direction"}]
-    averages: list[dict[str, object]] = [
+    change: list[Item] = [{"name": "", "column": "layout.meta.bars.change_pct", "format": "%", "color": "direction"}]
+    averages: list[Item] = [
         {
             "name": f"SMA {length}",
             "column": f"data.{trace}.y",
@@ -50,15 +52,15 @@ def readouts(style: Style) -> list[dict[str, object]]:
         for trace, length in zip((2, 3, 4, 5), AVERAGES, strict=True)
         if length in style.averages
     ]
-    volume = [{"name": "", "column": "data.6.y", "format": "amount", "color": "direction"}]
-    rsi = [{"name": "", "column": "data.7.y", "format": 1, "color": colours.rsi}]
-    macd = [
+    volume: list[Item] = [{"name": "", "column": "data.6.y", "format": "amount", "color": "direction"}]
+    rsi: list[Item] = [{"name": "", "column": "data.7.y", "format": 1, "color": colours.rsi}]
+    macd: list[Item] = [
         {"name": "", "column": "data.9.y", "format": digits + 2, "color": colours.macd},
         {"name": "signal", "column": "data.10.y", "format": digits + 2, "color": colours.macd_signal},
         {"name": "hist", "column": "data.8.y", "format": digits + 2, "color": colours.muted},
     ]
     of = f"{style.symbol} {style.timeframe}"
-    lines: dict[str, tuple[str, str, list[dict[str, object]]]] = {
+    lines: dict[str, tuple[str, str, list[Item]]] = {
         PRICE: (f"{of} {style.adjustment.words}", of, [*bar, *change, *averages]),
         VOLUME: ("Volume", "Volume", volume),
         RSI: ("RSI 14", "RSI 14", rsi),

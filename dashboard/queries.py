@@ -228,7 +228,7 @@ WHERE symbol = %s AND timeframe = %s AND queued_at < now() - interval '10 second
 def clock(cur: cursor) -> datetime:
     """The database's time: every age on the page is measured by this one clock."""
     cur.execute("SELECT now()")
-    now: datetime = cur.fetchone()[0]  # type: ignore[index]
+    now: datetime = cur.fetchone()[0]
     return now
 
 
@@ -284,7 +284,7 @@ def quality(cur: cursor, symbol: str) -> Quality | None:
 
 def refused(cur: cursor) -> Refused:
     cur.execute(REFUSED)
-    return Refused(*cur.fetchone())  # type: ignore[misc]
+    return Refused(*cur.fetchone())
 
 
 def watchlist(cur: cursor) -> list[Watched]:
@@ -306,7 +306,8 @@ def services(cur: cursor) -> list[Service]:
 def stream_age_s(cur: cursor) -> float | None:
     """Seconds since the stream last committed anything; None before its first batch."""
     cur.execute(STREAM_AGE)
-    return cur.fetchone()[0]  # type: ignore[index,no-any-return]
+    age_s: float | None = cur.fetchone()[0]
+    return age_s
 
 
 def recomputing_from(cur: cursor, symbol: str, timeframe: str) -> datetime | None:

@@ -11,7 +11,7 @@ WHOLE_EVERY_S = 20
 """All bars are read again so often, for corrections of older ones; between, only the newest few."""
 UNCERTAIN_BARS = 3
 
-Memory = MutableMapping[str, Any]
+Memory = MutableMapping[str | int, Any]
 Want = Mapping[str, Any]
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
 import structlog
 from aiohttp import WSMsgType, web
+from aiohttp.typedefs import Handler, Middleware
 
 from simulator import metrics, quotes
 from simulator.chart import chart_answer, error_body
@@ -24,9 +25,6 @@ CRUMB = "simulated.Exc"
 CONSENT_PAGE = """<html><body><form method="post" action="https://consent.yahoo.com/v2/collectConsent?sessionId=simulated">
 <input type="hidden" name="csrfToken" value="simulated"><input type="hidden" name="sessionId" value="simulated">
 </form></body></html>"""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 class Endpoints:

@@ -79,7 +79,7 @@ def adjusted_close(instrument: Instrument, rows: Rows, current: Snapshot) -> Flo
         return rows.close
     through = current.row + 1
     day = instrument.calendar.days[instrument.first_session : instrument.first_session + through]
-    factors = dividend_factors(day, instrument.days.close[:through] * instrument.listing.tick, paid)
+    factors = dividend_factors(day, instrument.days.close[:through] * np.float64(instrument.listing.tick), paid)
     at = np.clip(np.searchsorted(instrument.opens_s[:through], rows.time_s, side="right") - 1, 0, current.row)
     return rows.close * factors[at]
 

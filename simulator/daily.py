@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.listings import REFERENCE_DAY, Listing
 from simulator.noise import Floats, Ints, Keys, key_of, layered, normal, uniform
@@ -17,6 +18,8 @@ from simulator.splits import Split, split_factors
 
 SESSIONS_A_YEAR = 252.0
 MARKET_VOLATILITY = 0.15
+Ticks = NDArray[np.int32]
+
 # Log volatility moves on scales from days to years (days, weight).
 VOLATILITY_LAYERS = ((3.0, 0.16), (15.0, 0.22), (70.0, 0.26), (400.0, 0.22))
 # A surprise (a result, a verdict) on about three days a year moves the price by two to five deviations.
@@ -35,10 +38,10 @@ class Days:
     """Session bars as printed, prices in ticks (32 bits). `sigma` is the deviation from open to close as a share of the price,
     `factor` the product of all splits after the day."""
 
-    open: Ints
-    high: Ints
-    low: Ints
-    close: Ints
+    open: Ticks
+    high: Ticks
+    low: Ticks
+    close: Ticks
     volume: Ints
     sigma: Floats
     factor: Floats
@@ -58,10 +61,11 @@ class DayBar:
 
 def day_bar(days: Days, row: int) -> DayBar:
     """The bar of a session. The first one's previous close is its open."""
-    values = (int(column[row]) for column in (days.open, days.high, days.low, days.close, days.volume))
-    if row == 0:
-        return DayBar(*values, float(days.open[0]))
-    return DayBar(*values, float(days.close[row - 1] * days.factor[row] / days.factor[row - 1]))
+    previous = days.open[0] if row == 0 else days.close[row - 1] * days.factor[row] / days.factor[row - 1]
+    open_, high, low, close, volume = (
+        int(column[row]) for column in (days.open, days.high, days.low, days.close, days.volume)
+    )
+    return DayBar(open_, high, low, close, volume, float(previous))
 
 
 def days_of(seed: int, listing: Listing, calendar: Sessions, first_session: int, splits: tuple[Split, ...]) -> Days:
@@ -134,7 +138,8 @@ def anchored(returns: Floats, day: Ints, listing: Listing) -> Floats:
     place = np.arange(len(day)) - reference
     bend = aim - first - (walk[reference] - walk[0])
     pace = np.clip((aim - first) / reference, -MAX_PACE, MAX_PACE)
-    return aim + walk - walk[reference] + np.where(place <= 0, bend / reference, pace) * place
+    log_close: Floats = aim + walk - walk[reference] + np.where(place <= 0, bend / reference, pace) * place
+    return log_close
 
 
 def volumes(listing: Listing, key: Keys, day: Ints, surprise: Floats, factor: Floats) -> Ints:

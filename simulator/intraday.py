@@ -90,10 +90,13 @@ def folded(instrument: Instrument, interval: str, block: Block, now_ms: int, cur
     length_ms = INTRADAY_MINUTES[interval] * MINUTE_MS
     buckets = block.opens_ms + (block.starts_ms - block.opens_ms) // length_ms * length_ms
     scale = split_scale(instrument, block.rows, current.row)[:, None]
-    prices = (np.where(traded, getattr(bars, name) * scale, np.nan)[keep] for name in ("open", "high", "low", "close"))
+    open_, high, low, close = (
+        np.where(traded, getattr(bars, name) * scale, np.nan)[keep] for name in ("open", "high", "low", "close")
+    )
     adjusted_volume = np.rint(bars.volume * (instrument.listing.tick / scale))
     volume = np.where(traded, adjusted_volume, np.nan)[keep]
-    return fold(Rows(block.starts_ms[keep] // 1000, *prices, volume), buckets[keep] // 1000)
+    rows = Rows(block.starts_ms[keep] // 1000, open_, high, low, close, volume)
+    return fold(rows, buckets[keep] // 1000)
 
 
 def with_live_row(instrument: Instrument, rows: Rows, request: ChartRequest, now_ms: int) -> Rows:

@@ -12,7 +12,8 @@ from simulator.snapshot import Snapshot
 def split_scale(instrument: Instrument, rows: Ints, current_row: int) -> Floats:
     """Ticks to prices that are adjusted for the splits between each session and the current one, as Yahoo prints them."""
     days = instrument.days
-    return instrument.listing.tick * days.factor[current_row] / days.factor[rows]
+    scale: Floats = instrument.listing.tick * days.factor[current_row] / days.factor[rows]
+    return scale
 
 
 def daily_rows(instrument: Instrument, request: ChartRequest, now_ms: int, current: Snapshot) -> Rows:
@@ -23,17 +24,16 @@ def daily_rows(instrument: Instrument, request: ChartRequest, now_ms: int, curre
     rows = np.arange(first, finished, dtype=np.int64)
     days = instrument.days
     scale = split_scale(instrument, rows, current.row)
-    prices = (getattr(days, name)[rows] * scale for name in ("open", "high", "low", "close"))
+    open_, high, low, close = (getattr(days, name)[rows] * scale for name in ("open", "high", "low", "close"))
     volume = np.rint(days.volume[rows] * (instrument.listing.tick / scale))
-    whole = Rows(opens_s[rows], *prices, volume)
+    whole = Rows(opens_s[rows], open_, high, low, close, volume)
     if request.interval != "1d":
         whole = fold(whole, group_starts_s(instrument, rows, request.interval))
     if not current.is_open or last <= current.row:
         return whole
     tick = instrument.listing.tick
-    live = row(
-        now_ms // 1000, *(at * tick for at in (current.open, current.high, current.low, current.price)), current.volume
-    )
+    open_, high, low, price = (at * tick for at in (current.open, current.high, current.low, current.price))
+    live = row(now_ms // 1000, open_, high, low, price, current.volume)
     return joined([whole, live])
 
 

@@ -58,7 +58,8 @@ def normal(key: np.uint64, counter: Ints) -> Floats:
     total = x & LANE
     for shift in LANE_SHIFTS:
         total += (x >> shift) & LANE
-    return (total.astype(np.float64) - LANE_MEAN) * LANE_SCALE
+    deviates: Floats = (total.astype(np.float64) - LANE_MEAN) * LANE_SCALE
+    return deviates
 
 
 def smooth(key: np.uint64, position: Floats) -> Floats:

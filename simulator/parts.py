@@ -75,9 +75,9 @@ def extended_bars(instrument: "Instrument", rows: Ints, part: Part) -> SessionBa
         0.5 * np.sqrt(reach - 2.0 * sigma**2 * np.log(uniform(key_of(seed, symbol, part, side), rows)))
         for side in ("high", "low")
     )
-    volume = days.volume[rows] * EXTENDED_VOLUME
+    traded = days.volume[rows] * EXTENDED_VOLUME
     open_, high, low, close, volume = (
-        np.rint(values).astype(np.int64) for values in (first, middle + up, middle - down, last, volume)
+        np.rint(values).astype(np.int64) for values in (first, middle + up, middle - down, last, traded)
     )
     open_, close = np.maximum(open_, 1), np.maximum(close, 1)
     high = np.maximum(high, np.maximum(open_, close))

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -79,7 +79,7 @@ async def serve(settings: Settings) -> None:
     runners = [web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S) for app in (exchange_side, plain_side)]
     for runner in runners:
         await runner.setup()
-    exchange, plain = (runner.server for runner in runners)
+    exchange, plain = (cast("web.Server", runner.server) for runner in runners)
     handshakes: set[asyncio.Task[None]] = set()
     front = await loop.create_server(lambda: FrontDoor(exchange, plain, tls, handshakes), settings.host, settings.port)
     if settings.metrics_port is not None:

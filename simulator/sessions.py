@@ -46,7 +46,7 @@ class Sessions:
 
     def minute_starts(self, index: int) -> Ints:
         """The start of each trading minute of a session."""
-        starts = self.open_ms[index] + np.arange(self.minutes_in(index), dtype=np.int64) * MINUTE_MS
+        starts: Ints = self.open_ms[index] + np.arange(self.minutes_in(index), dtype=np.int64) * MINUTE_MS
         starts[starts >= self.break_start_ms[index]] += self.break_end_ms[index] - self.break_start_ms[index]
         return starts
 

@@ -76,7 +76,8 @@ def prices(bar: MinuteBar, address: Ints, key: Keys) -> Ints:
 
 
 def fold_into(path: Floats, low: int, span: int) -> Floats:
-    return low + span - np.abs(np.mod(path - low, max(2 * span, 1)) - span)
+    folded: Floats = low + span - np.abs(np.mod(path - low, max(2 * span, 1)) - span)
+    return folded
 
 
 def conflated(trades: Trades, start_ms: int, ticks_per_second: float, seed: int, symbol: str) -> Ints:

@@ -8,6 +8,7 @@ import base64
 from dataclasses import dataclass
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
 
 FIELD = descriptor_pb2.FieldDescriptorProto
 FIELDS = (
@@ -33,14 +34,15 @@ FIELDS = (
 QUOTE_TYPES = {"EQUITY": 8, "INDEX": 9, "CURRENCY": 14, "ETF": 20, "CRYPTOCURRENCY": 41}
 
 
-def pricing_data_class() -> type:
+def pricing_data_class() -> type[Message]:
     file = descriptor_pb2.FileDescriptorProto(name="candlestream_pricing.proto", syntax="proto3")
     message = file.message_type.add(name="PricingData")
     for name, number, kind in FIELDS:
         message.field.add(name=name, number=number, type=kind, label=FIELD.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("PricingData"))
+    made: type[Message] = message_factory.GetMessageClass(pool.FindMessageTypeByName("PricingData"))
+    return made
 
 
 PricingData = pricing_data_class()

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from simulator.faults.kinds import described, read_fault
-from simulator.faults.requests import Handler
 from simulator.faults.scenario import BadScenario, first_of, scenario_of
 from simulator.faults.schedule import Schedule, UnknownFault
 from simulator.faults.when import iso

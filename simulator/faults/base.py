@@ -1,7 +1,8 @@
 """What all kinds of faults have in common: whom they concern, when, and how often."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,6 +34,7 @@ class Fault(BaseModel):
         return from_ms, to_ms
 
 
+F = TypeVar("F", bound=Fault)
 F_co = TypeVar("F_co", bound=Fault, covariant=True)
 
 
@@ -63,3 +65,8 @@ class Scheduled(Generic[F_co]):
     def hits(self, symbol: str, address: int) -> bool:
         """Whether the fault strikes at this address (a time in ms, as a rule)."""
         return self.fault.share == 1.0 or self.noise(symbol, address) < self.fault.share
+
+
+def of_kind(faults: Iterable[Scheduled[Fault]], kind: type[F]) -> list[Scheduled[F]]:
+    """Those of a class, in their order."""
+    return [cast("Scheduled[F]", scheduled) for scheduled in faults if isinstance(scheduled.fault, kind)]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from pydantic import Field
 
 from simulator import metrics
 from simulator.faults.base import Fault
 from simulator.faults.refusals import refused_429
-from simulator.faults.requests import Handler, Middleware, endpoint_of
+from simulator.faults.requests import endpoint_of
 
 if TYPE_CHECKING:
     from simulator.faults.schedule import Schedule

@@ -14,7 +14,7 @@ import numpy as np
 from simulator.daily import DayBar, Days, day_bar
 from simulator.dividends import Dividend
 from simulator.faults.auctions import AuctionPrint
-from simulator.faults.base import Fault, Scheduled
+from simulator.faults.base import Fault, Scheduled, of_kind
 from simulator.faults.corporate import DividendFault, SplitFault
 from simulator.faults.halts import Suspension, Window
 from simulator.listings import Listing
@@ -73,8 +73,8 @@ class ScriptedInstrument(Instrument):
     def minutes(self, row: int, part: Part = Part.REGULAR) -> Minutes:
         bars = self._without_suspended(self.plain.minutes(row, part), self.minute_starts(row, part))
         if part is Part.REGULAR and self._is_idle(row):
-            prices = (np.full_like(bars.open, self.days.close[row]) for _ in range(4))
-            return Minutes(*prices, bars.volume, bars.trades)
+            price = np.full_like(bars.open, self.days.close[row])
+            return replace(bars, open=price, high=price, low=price, close=price)
         return bars
 
     def minute_block(self, rows: Ints, part: Part = Part.REGULAR) -> Minutes:
@@ -114,8 +114,11 @@ class ScriptedInstrument(Instrument):
         first = int(bars.open[traded[0]]) if len(traded) else int(bars.open[0])
         last_traded = np.maximum.accumulate(np.where(silent, -1, np.arange(len(starts))))
         price = np.where(last_traded < 0, first, bars.close[last_traded])
-        columns = (np.where(silent, price, getattr(bars, name)) for name in ("open", "high", "low", "close"))
-        return Minutes(*columns, np.where(silent, 0, bars.volume), np.where(silent, 0, bars.trades))
+        open_, high, low, close = (
+            np.where(silent, price, getattr(bars, name)) for name in ("open", "high", "low", "close")
+        )
+        volume, trades = (np.where(silent, 0, counts) for counts in (bars.volume, bars.trades))
+        return Minutes(open_, high, low, close, volume, trades)
 
     def _bar_of(self, row: int) -> DayBar:
         """The session's bar, of the minutes that are left."""
@@ -162,22 +165,17 @@ class ScriptedMarket(Market):
 
 def scripted_instrument(plain: Instrument, script: tuple[Scheduled[Fault], ...]) -> Instrument:
     """The instrument as the script has it."""
-    splits = [each.fault.split(each.from_ms, plain) for each in script if isinstance(each.fault, SplitFault)]
+    splits = [each.fault.split(each.from_ms, plain) for each in of_kind(script, SplitFault)]
     base = replace(plain, splits=(*plain.splits, *splits)) if splits else plain
     named = {column.name: getattr(base, column.name) for column in fields(Instrument)}
     return ScriptedInstrument(
         **named,
         plain=base,
         suspended=joined_windows(
-            [
-                window
-                for each in script
-                if isinstance(each.fault, Suspension)
-                for window in each.fault.windows(each, base)
-            ]
+            [window for each in of_kind(script, Suspension) for window in each.fault.windows(each, base)]
         ),
-        paid=tuple(each.fault.dividend(each.from_ms, base) for each in script if isinstance(each.fault, DividendFault)),
-        auctions=tuple(each for each in script if isinstance(each.fault, AuctionPrint)),
+        paid=tuple(each.fault.dividend(each.from_ms, base) for each in of_kind(script, DividendFault)),
+        auctions=tuple(of_kind(script, AuctionPrint)),
     )
 
 

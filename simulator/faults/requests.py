@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from simulator import metrics
 from simulator.faults.base import Fault, Scheduled
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from simulator.faults.schedule import Schedule
 
 Endpoint = Literal["chart", "summary", "quote", "search", "timeseries", "crumb", "consent", "cookie", "stream"]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Proceed = Callable[[], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 STREAMER = "streamer."
 # What asks for data; the others are on the way to it.

@@ -3,19 +3,18 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import structlog
 from pydantic import ValidationError
 
-from simulator.faults.base import FOREVER_MS, Fault, Scheduled
+from simulator.faults.base import FOREVER_MS, F, Fault, Scheduled, of_kind
 from simulator.faults.kinds import read_fault
 from simulator.faults.market import of_trading
 from simulator.faults.when import iso
 
 log = structlog.get_logger()
-F = TypeVar("F", bound=Fault)
 
 # What has been over for so long can be seen no more, unless it is of trading: that is history.
 FORGOTTEN_AFTER_MS = 24 * 3_600_000
@@ -41,7 +40,7 @@ class Schedule:
         """The faults of a class, past and future ones too."""
         found = self._by_type.get(kind)
         if found is None:
-            found = [scheduled for scheduled in self._faults if isinstance(scheduled.fault, kind)]
+            found = of_kind(self._faults, kind)
             self._by_type[kind] = found
         return found
 
