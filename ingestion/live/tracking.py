@@ -20,6 +20,8 @@ from ingestion.records.splits import SplitFactors
 log = structlog.get_logger()
 
 TABLE_POLL_S = 2.0
+# So many new symbols get their chart at once; the others of a crowd are the poll's, which asks first who was never asked about.
+DRAWN_AT_ONCE = 10
 # After an answer about a symbol that made no sense.
 ASK_AGAIN_MS = 60_000
 
@@ -92,16 +94,16 @@ class Tracking:
             self._has_news.set()
 
     async def welcome_new(self) -> None:
-        """Asks about new symbols, oldest first; each gets its minutes of today as soon as it is known."""
+        """Asks about new symbols, oldest first; unless they are a crowd, each gets its minutes of today as soon as it is known."""
         while True:
             await self._has_news.wait()
             self._has_news.clear()
             entries, self._to_welcome = self._to_welcome, []
-            for entry in entries:
+            for place, entry in enumerate(entries):
                 if self._now_ms() < self._not_before_ms.get(entry.symbol, 0):
                     continue
                 try:
-                    await self._welcome(entry)
+                    await self._welcome(entry, is_drawn=place < DRAWN_AT_ONCE)
                     self.answer_trouble.pop(entry.symbol, None)
                 except Malformed as error:
                     self._not_before_ms[entry.symbol] = self._now_ms() + ASK_AGAIN_MS
@@ -116,7 +118,7 @@ class Tracking:
                     self.note_database(str(error))
                     break
 
-    async def _welcome(self, entry: Tracked) -> None:
+    async def _welcome(self, entry: Tracked, *, is_drawn: bool) -> None:
         instrument = entry.instrument
         if instrument is None:
             instrument = await self._asking.ask(
@@ -125,6 +127,8 @@ class Tracking:
         if instrument is None:
             return
         self._stream.instruments = {**self._stream.instruments, instrument.symbol: instrument}
+        if not is_drawn:
+            return
         answer = await self._asking.ask(lambda: self._provider.newest(entry.symbol, "1m"))
         records = records_of(answer, instrument, "1m", self._source, SplitFactors(answer.splits))
         for record in (*records.bars, *records.dead_letters):

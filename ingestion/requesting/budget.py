@@ -23,6 +23,10 @@ LONGEST_BLOCK_S = 3_600.0
 # The rate never falls below this share of the configured one, and an answer gives back this share.
 LOWEST_SHARE = 0.1
 RESTORED_SHARE = 1 / 60
+# Who waits leaves others less with each second, and at last goes before them: those in a hurry need a whole token, it needs half.
+AGEING_PER_S = 0.5
+FOREMOST = -0.5
+LONGEST_PAUSE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -47,7 +51,7 @@ def refill(state: BucketState, now_s: float, per_minute: int) -> BucketState:
     return replace(state, tokens=tokens, at_s=now_s, blocked_until_s=blocked_until_s)
 
 
-def wait_s(state: BucketState, per_minute: int, keep: int) -> float:
+def wait_s(state: BucketState, per_minute: int, keep: float) -> float:
     """Seconds until a token is free for a caller that leaves `keep` to others; 0 when there is one now."""
     rate = per_minute * state.share
     kept = min(keep * state.share, max(0.0, rate - 1))
@@ -70,7 +74,8 @@ def throttle(state: BucketState, now_s: float, retry_after_s: float | None) -> B
 
 
 class Budget:
-    """The bucket in its file. `keep` tokens are left to callers that are in more of a hurry (a backfill leaves some)."""
+    """The bucket in its file. `keep` tokens are left to callers that are in more of a hurry (a backfill leaves some), as long as
+    these leave some in turn: nobody waits for ever."""
 
     def __init__(
         self,
@@ -95,6 +100,7 @@ class Budget:
 
     def take(self, host: str = "") -> None:
         """Waits for a token and takes it. Raises `Throttled` while the provider has us wait, `Unavailable` while the host rests."""
+        keep: float = self._keep
         while True:
             with self._state() as state:
                 blocked_s = state.blocked_until_s - state.at_s
@@ -104,13 +110,16 @@ class Budget:
                 rest_s = breaker.wait_s(state.at_s) if breaker else 0.0
                 if breaker and rest_s > 0:
                     raise Unavailable(f"{host} failed {breaker.failures} times in a row", rest_s)
-                pause_s = wait_s(state, self._per_minute, self._keep)
+                pause_s = wait_s(state, self._per_minute, keep)
                 if pause_s == 0.0:
                     state.tokens -= 1
                     if breaker:
                         breaker.asked(state.at_s)
                     return
+            pause_s = min(pause_s, LONGEST_PAUSE_S)
             self._sleep(pause_s)
+            if self._keep:
+                keep = max(FOREMOST, keep - AGEING_PER_S * pause_s)
 
     def refused(self, retry_after_s: float | None) -> Throttled:
         """Notes a 429 and returns the error to raise."""

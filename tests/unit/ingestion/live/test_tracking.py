@@ -9,7 +9,8 @@ import pytest
 
 from ingestion.errors import Malformed, Throttled, Unauthorised, Unavailable
 from ingestion.live.asking import Asking
-from ingestion.live.tracking import Tracking
+from ingestion.live.tracking import DRAWN_AT_ONCE, Tracking
+from ingestion.records.instruments import Instrument
 
 pytestmark = pytest.mark.unit
 
@@ -66,3 +67,36 @@ def test_a_provider_that_will_not_answer_is_the_trouble_and_not_an_empty_list(
     assert trouble is error
     assert 0 < next_try_s <= longest_s
     assert (tracking.tracked, tracking.unknown) == (1, 0)
+
+
+def test_of_a_crowd_of_new_symbols_a_few_are_drawn_at_once_and_the_poll_has_the_others() -> None:
+    names = [f"N{number}" for number in range(DRAWN_AT_ONCE + 5)]
+    described: list[str] = []
+    drawn: list[str] = []
+
+    def describe(symbol: str) -> Instrument:
+        described.append(symbol)
+        return Instrument(symbol, symbol, "EQUITY", "NMS", "XNYS", "America/New_York", "USD", 2, True)
+
+    def newest(symbol: str, _timeframe: str) -> None:
+        drawn.append(symbol)
+        raise Malformed(f"{symbol}: nothing to draw", b"")
+
+    database: Any = SimpleNamespace(run=lambda _sql, _parameters=(): [(name, *PENDING[1:]) for name in names])
+    stream: Any = SimpleNamespace(instruments={})
+    provider: Any = SimpleNamespace(describe=describe, newest=newest)
+    asking = Asking(lambda: NOW_MS, random.Random(7))
+    tracking = Tracking(database, provider, asking, stream, "yahoo", lambda: NOW_MS)
+
+    async def run() -> None:
+        tasks = [asyncio.create_task(work) for work in (tracking.follow_table(), tracking.welcome_new())]
+        async with asyncio.timeout(10):
+            while len(stream.instruments) < len(names):
+                await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+    assert described == names
+    assert drawn == names[:DRAWN_AT_ONCE]

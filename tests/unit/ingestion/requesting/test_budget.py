@@ -1,3 +1,4 @@
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,37 @@ def test_a_backfill_leaves_some_to_the_poll(tmp_path: Path, clock: Clock) -> Non
     for _ in range(20):
         poll.take()
     assert clock.slept_s == 0.0
+
+
+class Busy(Exception):
+    """There is no token now, and who asked does not wait."""
+
+
+def test_who_leaves_some_to_others_waits_a_while_and_not_for_ever(tmp_path: Path, clock: Clock) -> None:
+    """One in a hurry takes each token as it comes; a poll has one of ten seconds' all the same, a backfill one of forty."""
+
+    def hurry(_seconds: float) -> None:
+        raise Busy
+
+    hasty = Budget(tmp_path / "requests.json", 60, 0, clock.now, hurry)
+    taken = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal taken
+        until_s = clock.now_s + seconds
+        while clock.now_s < until_s:
+            clock.now_s = min(clock.now_s + 0.1, until_s)
+            with suppress(Busy):
+                hasty.take()
+                taken += 1
+
+    for _ in range(60):
+        hasty.take()
+    for keep, longest_s in ((5, 12), (20, 42)):
+        began_s = clock.now_s
+        Budget(tmp_path / "requests.json", 60, keep, clock.now, sleep).take()
+        assert keep < clock.now_s - began_s <= longest_s
+    assert taken >= 40
 
 
 def test_after_a_429_nobody_asks_for_as_long_as_the_provider_says(tmp_path: Path, clock: Clock) -> None:
