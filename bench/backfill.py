@@ -75,7 +75,8 @@ def main() -> None:
     options = parser.parse_args()
     symbols = list(SYMBOLS[: options.symbols])
     if options.work:
-        print(json.dumps(work(*options.work, symbols)))
+        bootstrap, prefix = options.work
+        print(json.dumps(work(bootstrap, prefix, symbols)))
         return
     end_cleanly()
     found = []

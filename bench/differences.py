@@ -59,9 +59,11 @@ def days_of(instrument: Instrument) -> pd.DataFrame:
 
 
 def bars(frame: pd.DataFrame) -> Bars:
-    columns = (frame[name].to_numpy(float) for name in ("open", "high", "low", "close", "volume"))
+    open_, high, low, close, volume = (
+        frame[name].to_numpy(float) for name in ("open", "high", "low", "close", "volume")
+    )
     session = frame["session"].to_numpy(np.int64) if "session" in frame else np.arange(len(frame))
-    return Bars(*columns, session)
+    return Bars(open_, high, low, close, volume, session)
 
 
 def values(frame: pd.DataFrame) -> pd.DataFrame:

@@ -60,6 +60,11 @@ class NoStore:
             rows, states, values, is_all = self.rows_before(key, NEVER_MS, count)
             yield Newest([key], np.array([len(rows)]), np.zeros(1, np.int64), rows, states, values, np.array([is_all]))
 
+    def start_after(self, key: SeriesKey, from_ms: int, count: int) -> int | None:
+        rows = self.history[key.timeframe]
+        position = int(np.searchsorted(rows["ts"], from_ms)) + count
+        return int(rows["ts"][position]) if position < len(rows) else None
+
     def first_sessions(self, keys: list[SeriesKey]) -> list[int | None]:
         return [to_days(session_of("24/7", T0_MS).session_date) - 20] * len(keys)
 

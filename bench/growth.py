@@ -139,6 +139,7 @@ def measure(options: argparse.Namespace) -> list[dict[int, Point]]:
             for symbols in options.job or options.symbols:
                 began = time.monotonic()
                 if options.job:
+                    assert parts is not None
                     points[symbols] = job_point(parts, symbols, options.rate, options.seconds)
                 else:
                     points[symbols] = engine_point(parts, symbols, options.rate, options.every_ms)

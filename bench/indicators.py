@@ -132,12 +132,16 @@ class Update:
         count = len(self.series)
         scales, annual = np.full(count, 100.0), np.full(count, ANNUAL)
         stops = self.bases + WINDOW
-        indicators.advance_many(*self.columns, self.bases, starts, stops, scales, annual, self.states, self.values)
+        high, low, close, volume, session = self.columns
+        indicators.advance_many(
+            high, low, close, volume, session, self.bases, starts, stops, scales, annual, self.states, self.values
+        )
 
 
 def tail(bars: Bars, count: int) -> Bars:
-    columns = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.session)
-    return Bars(*(column[-count:].copy() for column in columns))
+    columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
+    open_, high, low, close, volume = (column[-count:].copy() for column in columns)
+    return Bars(open_, high, low, close, volume, bars.session[-count:].copy())
 
 
 def interleaved_ns(ways: dict[str, Callable[[], None]], units: int, rounds: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ import shutil
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -33,11 +33,14 @@ class Landed:
 
     at_ns: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def note(self, produced_ns: int) -> "object":
+    def note(self, produced_ns: int) -> Callable[[KafkaError | None, Message], None] | None:
         def landed(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 raise RuntimeError(error)
-            self.at_ns[message.partition(), message.offset()] = produced_ns
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None
+            assert offset is not None
+            self.at_ns[partition, offset] = produced_ns
 
         return landed
 

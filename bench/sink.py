@@ -69,9 +69,12 @@ def closed_bars(symbols: int, bars: int) -> BarChanges:
     states = np.zeros((len(rows), indicators.N_STATE))
     values = np.zeros((len(rows), indicators.N_VALUES))
     bases = np.arange(symbols) * length
-    columns = [np.ascontiguousarray(rows[name]) for name in ("high", "low", "close", "volume", "session_date")]
+    names = ("high", "low", "close", "volume", "session_date")
+    high, low, close, volume, session = (np.ascontiguousarray(rows[name]) for name in names)
     scales, annual = np.full(symbols, 100.0), np.full(symbols, annual_bars("24/7", "1m"))
-    indicators.advance_many(*columns, bases, bases, bases + length, scales, annual, states, values)
+    indicators.advance_many(
+        high, low, close, volume, session, bases, bases, bases + length, scales, annual, states, values
+    )
     kept = np.flatnonzero(np.tile(np.arange(length) >= warm, symbols))
     keys = [SeriesKey(f"S{number:04d}", "1m", "regular") for number in range(symbols)]
     none = np.zeros(0, np.int64)

@@ -34,7 +34,7 @@ Bars = dict[tuple[str, int], list[float]]
 def fold(messages: list[Message], bars: Bars, changed: set[tuple[str, int]]) -> None:
     loads = orjson.loads
     for message in messages:
-        record = loads(message.value())
+        record = loads(message.value() or b"")
         if record["kind"] != "tick":
             continue
         key = (record["symbol"], record["event_ms"] // MINUTE_MS)

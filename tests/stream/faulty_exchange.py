@@ -178,8 +178,10 @@ class FaultyExchange:
     @contextmanager
     def _process(self, script: str) -> Iterator[subprocess.Popen[str]]:
         command = [sys.executable, "-W", "ignore", "-c", script]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, cwd=REPO, env=self.environment(), text=True, **pipes) as process:
+        with subprocess.Popen(
+            command, cwd=REPO, env=self.environment(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
             try:
                 yield process
             finally:

@@ -22,6 +22,8 @@ from tests.embedded import Database
 REPO = Path(__file__).parents[2]
 LIMIT_S = 180.0
 
+ANY_PARTITION = -1  # the partitioner decides
+
 
 def until(holds: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
     """Waits for a condition and gives its value; fails with `what` when it does not come."""
@@ -72,8 +74,8 @@ class Rig:
     def send(self, record: Record | bytes, key: str = "", topic: Topic = EVENTS, partition: int | None = None) -> None:
         value = record if isinstance(record, bytes) else record.encode()
         name = key or getattr(record, "symbol", "")
-        place = {} if partition is None else {"partition": partition}
-        self.producer.produce(topic.full_name(self.prefix), value, key=name.encode(), **place)
+        place = ANY_PARTITION if partition is None else partition
+        self.producer.produce(topic.full_name(self.prefix), value, key=name.encode(), partition=place)
 
     def clock(self, through_ms: int) -> None:
         """A clock record to every partition of the events topic."""
