@@ -37,8 +37,8 @@ FIRST_ROWS = 64
 class Recomputation(NamedTuple):
     """The indicators of a series from a bar on follow from bars as they were before a correction.
 
-    Times are starts of bars, milliseconds since the epoch. Before `through_ms` there may be more that was corrected: nothing ends
-    before that has left the windows.
+    Times are starts of bars, milliseconds since the epoch. Before `through_ms` there may be more that was corrected, or a bar that
+    does not follow from the one before it: nothing ends before that has left the windows.
     """
 
     key: SeriesKey
@@ -46,8 +46,12 @@ class Recomputation(NamedTuple):
     through_ms: int
 
     def joined(self, other: "Recomputation") -> "Recomputation":
-        """One that does what both do."""
-        return Recomputation(self.key, min(self.from_ms, other.from_ms), max(self.through_ms, other.through_ms))
+        """One that does what both do.
+
+        Where one of them has got to, values follow from a bar that it has changed: the other must not end before it is there.
+        """
+        through_ms = max(self.from_ms, self.through_ms, other.from_ms, other.through_ms)
+        return Recomputation(self.key, min(self.from_ms, other.from_ms), through_ms)
 
 
 class End(NamedTuple):

@@ -10,19 +10,22 @@ from market.series import SeriesKey
 # Oldest first.
 Queue = dict[SeriesKey, Recomputation]
 
+# As `Recomputation.joined`.
 _ADD = """
     INSERT INTO core.recomputations AS r (symbol, timeframe, from_ts, through_ts) VALUES %s
     ON CONFLICT (symbol, timeframe) DO UPDATE SET from_ts = least(r.from_ts, excluded.from_ts),
-        through_ts = greatest(r.through_ts, excluded.through_ts)"""
+        through_ts = greatest(r.from_ts, r.through_ts, excluded.from_ts, excluded.through_ts)"""
 _ROW = "(%s, %s, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0))"
 
 
 def read(connection: Connection) -> Queue:
+    """That of an instrument that is not known any more waits until it is."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT symbol, timeframe, (extract(epoch FROM from_ts) * 1000)::bigint,
                       (extract(epoch FROM through_ts) * 1000)::bigint
-               FROM core.recomputations ORDER BY queued_at, symbol, timeframe"""
+               FROM core.recomputations JOIN core.instruments i USING (symbol) WHERE i.state = 'ok'
+               ORDER BY queued_at, symbol, timeframe"""
         )
         keys = [(SeriesKey(symbol, timeframe, "regular"), *times) for symbol, timeframe, *times in cursor.fetchall()]
     return {key: Recomputation(key, from_ms, through_ms) for key, from_ms, through_ms in keys}

@@ -150,10 +150,36 @@ def test_within_the_two_newest_sessions_a_correction_is_done_at_once(week: list[
     assert MINUTES in fold.queue
 
 
-def test_a_recomputation_of_a_bar_that_another_correction_reaches_again_does_both() -> None:
-    key = MINUTES
-    one, other = past.Recomputation(key, 100, 100), past.Recomputation(key, 50, 70)
-    assert one.joined(other) == other.joined(one) == past.Recomputation(key, 50, 100)
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        # (from, through)
+        ((100, 100), (50, 70), (50, 100)),
+        # One of them has been worked off up to 300: from there on values are still those of before it.
+        ((300, 100), (50, 50), (50, 300)),
+        ((300, 100), (400, 400), (300, 400)),
+    ],
+)
+def test_a_recomputation_of_a_bar_that_another_correction_reaches_again_does_both(
+    one: tuple[int, int], other: tuple[int, int], both: tuple[int, int]
+) -> None:
+    mine, its = past.Recomputation(MINUTES, *one), past.Recomputation(MINUTES, *other)
+    assert mine.joined(its) == its.joined(mine) == past.Recomputation(MINUTES, *both)
+
+
+def test_what_a_correction_has_left_to_do_is_done_when_another_one_before_it_ends_early(week: list[Event]) -> None:
+    #   day 1: a high, soon forgotten   day 2: a close, whose consequences reach the newest bar
+    #     (second correction)             (first correction)  ...worked off up to day 4
+    fold = filled(week, divides=True)
+    fold.step([corrected(week[DAY_MINUTES + 60], 90.0, volume=5.0)])
+    while fold.queue[MINUTES].from_ms < open_ms(COIN, FRIDAY + timedelta(days=3)):
+        fold.work_off(1)
+    told = week[100]
+    assert isinstance(told, BarEvent)
+    opened, high, low, close, volume = told.ohlcv
+    fold.step([replace(told, ohlcv=(opened, high + 5, low, close, volume), fetched_ms=told.fetched_ms + MINUTE_MS)])
+    fold.work_off()
+    assert wrong_indicators(fold.store) == ""
 
 
 def test_a_recomputation_reads_no_more_than_a_slice_and_its_window(week: list[Event]) -> None:
