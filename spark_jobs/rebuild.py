@@ -113,8 +113,8 @@ def recompute_if_kernel_changed(
 ) -> bool:
     """Every stored row gets the values of this kernel; then the version is written down. Gives whether anything was done.
 
-    The newest rows of every series come first, for those are what people look at. The book has read all of history afterwards:
-    load it anew.
+    The newest rows of every series come first, for those are what people look at. What waits to be recomputed goes on waiting: the
+    values of chosen indicators are not written here. The book has read all of history afterwards: load it anew.
     """
     version = kernel_version()
     with connection, connection.cursor() as cursor:
@@ -145,7 +145,6 @@ def recompute_if_kernel_changed(
     write_newest_first(older, write)
     with connection, connection.cursor() as cursor:
         cursor.execute("UPDATE core.stream_epochs SET kernel_version = %s WHERE query = %s", (version, QUERY))
-        cursor.execute("DELETE FROM core.recomputations")
     log.info("kernel_recomputed", kernel_version=version, rows=rows)
     return True
 

@@ -13,8 +13,10 @@ from market import indicators, memory
 from market.book import Book
 from market.choices import Choices, parse
 from market.chosen import NOTHING
+from market.past import Recomputation, work_off
+from market.series import SeriesKey
 from market.topics import HISTORY
-from spark_jobs import chosen_history, ledger, rebuild
+from spark_jobs import chosen_history, ledger, rebuild, recomputations
 from spark_jobs.reader import Reader
 from spark_jobs.writer import Writer
 from tests.embedded import Database
@@ -150,6 +152,48 @@ def test_a_correction_goes_on_from_the_stored_state(connection: Connection, monk
     found = stored(connection)
     assert found == folded(fold)
     assert found["1m", "ema", "9", correction.ts][1] == 1
+
+
+def test_what_waits_to_be_recomputed_outlives_an_edit_of_the_kernel(connection: Connection) -> None:
+    #   minutes 0 ... 299 right | 300 ... 399 computed before a correction, and queued
+    choices = parse('["1m"]\nema = [9]')
+    writer, fold = prepared(connection, choices), Fold(chosen=choices)
+    changes, job = fold.step(events()), START + 300 * MINUTE_MS
+    with connection, connection.cursor() as cursor:
+        writer.write_series(cursor, changes.series)
+        cursor.execute(
+            "UPDATE core.indicator_values SET value = 1, state = NULL WHERE ts >= to_timestamp(%s)", (job / 1e3,)
+        )
+        cursor.execute("UPDATE core.indicators SET ema_12 = 1 WHERE ts >= to_timestamp(%s)", (job / 1e3,))
+        recomputations.add(cursor, [Recomputation(SeriesKey(COIN, "1m", "regular"), job, job)])
+
+    def loaded() -> Book:
+        book = Book(Reader(connection, INSTRUMENTS, choices), INSTRUMENTS, choices)
+        with connection:
+            rebuild.wake(book, connection)
+        return book
+
+    assert rebuild.recompute_if_kernel_changed(connection, loaded(), writer, structlog.get_logger())
+    book, queue = loaded(), recomputations.read(connection)
+    assert stored(connection) != folded(fold)
+    for waiting in queue.values():
+        with connection, connection.cursor() as cursor:
+            changes_again, rest = work_off(book, waiting)
+            assert rest is None
+            writer.write_values(cursor, changes_again)
+    assert stored(connection) == folded(fold)
+
+
+def test_the_queue_joins_as_recomputations_do(connection: Connection) -> None:
+    key = SeriesKey(COIN, "1m", "regular")
+    ahead, behind = Recomputation(key, 3_000, 1_000), Recomputation(key, 500, 500)
+    with connection, connection.cursor() as cursor:
+        for job in (ahead, behind):
+            recomputations.add(cursor, [job])
+    assert recomputations.read(connection) == {key: ahead.joined(behind)}
+    with connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE core.instruments SET state = 'unknown'")
+    assert recomputations.read(connection) == {}, "of a symbol that is not known no series can be computed"
 
 
 def prepared(connection: Connection, choices: Choices) -> Writer:
