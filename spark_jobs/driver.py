@@ -266,6 +266,7 @@ class Driver(Held):
                 changes, rest = work_off(self.book, job)
                 self.writer.write_values(cursor, changes)
                 recomputations.move(cursor, job, rest)
+                kill_points.reached(Point.IN_RECOMPUTATION)
             self.book.published()
             if rest is not None:
                 self.recomputations[key] = rest

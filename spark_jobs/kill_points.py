@@ -1,7 +1,7 @@
-"""Named places of a batch where a chaos run ends the driver, a server, or the connection at COMMIT.
+"""Named places of a batch or a recomputation where a chaos run ends the driver, a server, or the connection at COMMIT.
 
 Nothing happens unless CANDLESTREAM_KILL_POINTS names a folder. Then a file `armed` in it (JSON: `point`, and `kill`, the process
-to end, null for the driver itself) is obeyed by the first batch that reaches its point, and renamed to `reached`.
+to end, null for the driver itself) is obeyed by the first that reaches its point, and renamed to `reached`.
 """
 
 import json
@@ -30,6 +30,8 @@ class Point(StrEnum):
     COMMIT_LOST = "commit_lost"
     COMMIT_UNANSWERED = "commit_unanswered"
     AFTER_COMMIT = "after_commit"
+    # A slice of what corrections of older sessions have left to do: its values are written, and what is left after it.
+    IN_RECOMPUTATION = "in_recomputation"
 
 
 AT_COMMIT = (Point.COMMIT_LOST, Point.COMMIT_UNANSWERED)
@@ -37,7 +39,7 @@ _folder = Path(os.environ[VARIABLE]) if VARIABLE in os.environ else None
 
 
 def reached(*points: Point, connection: Connection | None = None) -> None:
-    """Called where a batch is at one of `points`. `connection` is the one that is about to COMMIT."""
+    """Called where a batch, or a slice, is at one of `points`. `connection` is the one that is about to COMMIT."""
     if _folder is not None:
         obey(_folder, points, connection)
 

@@ -15,10 +15,13 @@ from market.timeframes import DAY_MS, MINUTE_MS
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY, Topic
 
 SOURCE = "chaos"
+HOUR_MS = 60 * MINUTE_MS
 CLOCKS = 4  # a minute
 TRADES = 24  # a minute and symbol
 DAY_VOLUME_STEP = 10_000  # a minute; a minute's own trades stay below it
 HISTORY_MINUTES = 60
+# One symbol has hours of before that, more than the stream keeps in memory, and their oldest ones are corrected now and then.
+HOURS, OLDEST_HOURS, CORRECTED_EVERY = 720, 200, 2
 # How often a trade is sent again, and comes up to so many minutes late; how often a provider's row is a correction.
 REPEATED, LATE, LATEST_MINUTES, CORRECTED, CORRECTED_AGAIN, PARTIAL = 0.03, 0.03, 40, 0.2, 0.05, 0.1
 
@@ -58,6 +61,8 @@ class Feed:
                 at(now_ms + rng.randrange(MINUTE_MS), of(bar))
             for sent in self._history(symbol, number):
                 at(now_ms + rng.randrange(MINUTE_MS), sent)
+        for bar in self._hours(number):
+            at(now_ms + rng.randrange(MINUTE_MS), replace(of(bar), topic=HISTORY))
         for sent in self._rubbish(number, rng):
             at(now_ms + rng.randrange(MINUTE_MS), sent)
         for k in range(CLOCKS):
@@ -126,6 +131,34 @@ class Feed:
                     source=SOURCE, symbol=symbol, event_ms=at_ms, fetched_ms=at_ms + 1_000, action="dividend", value=0.5
                 )
             )
+
+    def _hours(self, number: int) -> Iterator[Bar]:
+        """The first symbol's hours, newest first, to the end of the day before its first minutes; later, one of them otherwise."""
+        if number == 0:
+            yield from (self._hour(back, number) for back in range(HOURS))
+        elif number % CORRECTED_EVERY == 0:
+            rng = random.Random(f"{self.seed}/hour/{number}")  # noqa: S311
+            yield self._hour(HOURS - 1 - rng.randrange(OLDEST_HOURS), number)
+
+    def _hour(self, back: int, number: int) -> Bar:
+        """As it is told in a minute: prices and volume hang on that, so that what follows reaches the newest hour."""
+        rng = random.Random(f"{self.seed}/hour/{back}/{number}")  # noqa: S311
+        first, last = (100 + rng.randrange(-300, 300) / 100 for _ in range(2))
+        ts_ms = self.start_ms - DAY_MS - (back + 1) * HOUR_MS
+        return Bar(
+            source=SOURCE,
+            symbol=self.symbols[0],
+            event_ms=ts_ms,
+            fetched_ms=self.start_ms + number * MINUTE_MS,
+            timeframe="1h",
+            open=first,
+            high=round(max(first, last) + 0.5, 2),
+            low=round(min(first, last) - 0.5, 2),
+            close=last,
+            volume=float(rng.randrange(1_000, 9_000)),
+            session_date=date_of(ts_ms),
+            is_complete=True,
+        )
 
     def _rubbish(self, number: int, rng: random.Random) -> Iterator[Sent]:
         symbol = rng.choice(self.symbols)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 
@@ -74,14 +75,23 @@ class Job:
 
     def stands(self) -> dict[Place, int] | None:
         """The ledger; None where the database does not answer."""
+        rows = self._ask("SELECT topic, partition, next_offset FROM v1.stream")
+        return None if rows is None else {(topic, partition): offset for topic, partition, offset in rows}
+
+    def is_recomputed(self) -> bool:
+        """Whether nothing waits to be recomputed; not known to be so where the database does not answer."""
+        return self._ask("SELECT FROM v1.recomputations LIMIT 1") == []
+
+    def _ask(self, query: str) -> list[tuple[Any, ...]] | None:
         try:
             connection = psycopg2.connect(self.url, connect_timeout=2)
         except psycopg2.OperationalError:
             return None
         try:
             with connection, connection.cursor() as cursor:
-                cursor.execute("SELECT topic, partition, next_offset FROM v1.stream")
-                return {(topic, partition): offset for topic, partition, offset in cursor.fetchall()}
+                cursor.execute(query)
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
         except psycopg2.OperationalError:
             return None
         finally:

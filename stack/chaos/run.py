@@ -99,6 +99,7 @@ class Attack:
 
     def drain(self) -> None:
         self._until(lambda: self._has(self.source.ends), "the ledger at the log's end")
+        self._until(self.job.is_recomputed, "nothing that waits to be recomputed")
 
     def first_commit(self) -> None:
         self._until(lambda: self._is_beyond({}), "a first commit")

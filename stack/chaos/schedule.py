@@ -13,11 +13,12 @@ class Target(StrEnum):
 
 
 # The points of `spark_jobs/kill_points.py`, by the names that stand in the file that arms them.
-BEFORE_SCAN, AFTER_PARTIALS, IN_TRANSACTION, AFTER_COMMIT = POINTS = (
+BEFORE_SCAN, AFTER_PARTIALS, IN_TRANSACTION, AFTER_COMMIT, IN_RECOMPUTATION = POINTS = (
     "before_scan",
     "after_partials",
     "in_transaction",
     "after_commit",
+    "in_recomputation",
 )
 # COMMIT with the outcome unknown. The driver lives, its connection is cut: the server never heard of it, or was not heard.
 COMMIT_LOST, COMMIT_UNANSWERED = "commit_lost", "commit_unanswered"

@@ -17,6 +17,7 @@ from stack.chaos.schedule import (
     BEFORE_SCAN,
     COMMIT_LOST,
     COMMIT_UNANSWERED,
+    IN_RECOMPUTATION,
     IN_TRANSACTION,
     Kill,
     Target,
@@ -34,6 +35,7 @@ EVERY_POINT = (
     Kill(Target.POSTGRES, AFTER_PARTIALS),
     Kill(Target.SPARK, AFTER_COMMIT),
     Kill(Target.BROKER, BEFORE_SCAN),
+    Kill(Target.SPARK, IN_RECOMPUTATION),
 )
 
 

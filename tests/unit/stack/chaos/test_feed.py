@@ -62,6 +62,20 @@ def test_the_provider_is_partial_complete_and_corrects_itself() -> None:
     assert max(map(len, complete.values())) == 2
 
 
+def test_hours_of_long_ago_are_told_once_and_some_are_corrected_later() -> None:
+    hours = [(number, bar) for number, bar in read()[0] if isinstance(bar, Bar) and bar.timeframe == "1h"]
+    at_first = {bar.event_ms for number, bar in hours if number == 0}
+    later = [(number, bar) for number, bar in hours if number > 0]
+    assert len(at_first) == 720, "more than stand in memory"
+    assert max(at_first) == START_MS - 25 * 3_600_000, "those of the day before are minutes"
+    assert len(later) >= 20
+    corrected = {bar.event_ms: bar.fetched_ms for _, bar in later}
+    assert corrected.keys() <= set(sorted(at_first)[:200])
+    assert all(fetched_ms > START_MS for fetched_ms in corrected.values())
+    contents = {(bar.event_ms, bar.close, bar.volume) for _, bar in hours}
+    assert len(contents) == len(hours), "each of them changes something"
+
+
 def test_clocks_go_to_every_partition_and_never_back() -> None:
     sent = [sent for number in range(MINUTES) for sent in FEED.minute(number)]
     clocks = [record.event_ms for one in sent if one.is_clock and isinstance(record := decode(one.value), Clock)]
