@@ -171,8 +171,12 @@ def parse(text: str) -> Choices:
         raise BadChoice(f"it is not TOML: {error}") from error
     found: set[Choice] = set()
     for timeframe, kinds in tables.items():
-        if timeframe not in TIMEFRAMES or not isinstance(kinds, dict):
+        if timeframe not in TIMEFRAMES:
             raise BadChoice(f"[{_quoted(timeframe)}]: not a timeframe; there are {', '.join(TIMEFRAMES)}")
+        if not isinstance(kinds, dict):
+            raise BadChoice(
+                f"{_quoted(timeframe)}: not a table: write [{_quoted(timeframe)}], and its kinds in the lines below"
+            )
         for kind, entries in kinds.items():
             for choice in _choices(timeframe, kind, entries):
                 if choice in found:

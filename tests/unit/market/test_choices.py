@@ -60,6 +60,7 @@ def test_choices_of_a_timeframe_share_no_column() -> None:
     [
         ('["2m"]\nsma = [5]', '["2m"]: not a timeframe; there are 1m, 5m, 15m, 30m, 1h, 1d, 1w, 1mo'),
         ("sma = [5]", '["sma"]: not a timeframe'),
+        ('1m = [5]', '"1m": not a table: write ["1m"], and its kinds in the lines below'),
         ('["1m"]\nstochastic = [5]', '["1m"] stochastic: not a kind; there are sma, ema, rsi, macd, bollinger'),
         ('["1m"]\nsma = [0]', '["1m"] sma 0: bars must be a whole number from 1 to 200'),
         ('["1m"]\nsma = [201]', '["1m"] sma 201: bars must be a whole number from 1 to 200'),
