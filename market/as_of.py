@@ -44,7 +44,7 @@ _CHOSEN_VALUES = """
        ON v.symbol = b.symbol AND v.timeframe = b.timeframe AND v.ts = b.ts AND v.name = c.name AND v.params = c.params)"""
 
 _EVENT = f"""
-    SELECT {_TS_MS}, {_CHOSEN_VALUES}, {_VALUES}
+    SELECT {_TS_MS}, coalesce(i.is_recomputing, false), {_CHOSEN_VALUES}, {_VALUES}
     FROM v1.bars_as_of(%(symbol)s, %(timeframe)s, %(at)s, 'event') b
     LEFT JOIN v1.indicators i ON i.symbol = b.symbol AND i.timeframe = b.timeframe AND i.ts = b.ts
     WHERE b.session = 'regular'
@@ -119,8 +119,9 @@ class Cursor(Protocol):
 class IndicatorsAsOf:
     """Values of closed bars, oldest first; rows as `ts_ms` (starts, milliseconds since the epoch), columns as `columns` names them.
 
-    `computed` says which rows the kernels gave; the others are as stored. `chosen` are the indicators that a user has added to the
-    timeframe: those whose history is complete now, whether or not they were chosen at that time.
+    `computed` says which rows the kernels gave; the others are as stored. `recomputing` says which of these still follow from bars
+    as they were before a correction of older sessions (`v1.recomputations`): in mode `event` alone. `chosen` are the indicators
+    that a user has added to the timeframe: those whose history is complete now, whether or not they were chosen at that time.
     """
 
     mode: Mode
@@ -128,6 +129,7 @@ class IndicatorsAsOf:
     ts_ms: NDArray[np.int64]
     values: NDArray[np.float64]
     computed: NDArray[np.bool_]
+    recomputing: NDArray[np.bool_]
     chosen: Choices
 
     @property
@@ -161,7 +163,8 @@ def indicators_as_of(
         cursor.execute(_EVENT, asked)
         rows = cursor.fetchall()[::-1]
         ts_ms = np.array([row[0] for row in rows], np.int64)
-        return IndicatorsAsOf(mode, at, ts_ms, _stored_values(rows, 1, chosen), np.zeros(len(rows), bool), chosen)
+        none, recomputing = np.zeros(len(rows), bool), np.array([row[1] for row in rows], bool)
+        return IndicatorsAsOf(mode, at, ts_ms, _stored_values(rows, 2, chosen), none, recomputing, chosen)
     cursor.execute(_INSTRUMENT, asked)
     known = cursor.fetchall()
     if not known:
@@ -179,7 +182,8 @@ def indicators_as_of(
     line["frame"] = choices.FRAME_NUMBERS[timeframe]
     line["scale"], line["annual_bars"] = 10.0**price_precision, annual_bars(calendar, timeframe)
     ts_ms, values, computed = _go_on(rows, line, chosen, splits, symbol)
-    return IndicatorsAsOf(mode, at, ts_ms[-count:], values[-count:], computed[-count:], chosen)
+    told = slice(-count, None)
+    return IndicatorsAsOf(mode, at, ts_ms[told], values[told], computed[told], np.zeros_like(computed[told]), chosen)
 
 
 def _columns(chosen: Choices) -> list[tuple[str, str]]:

@@ -57,6 +57,25 @@ def test_seen_leaves_out_a_bar_that_still_formed_before_a_closed_one(store: Time
     assert str([one.value("change").tolist() for one in told]) == "[[nan], [nan, 10.5]]"
 
 
+def test_values_that_wait_to_be_computed_again_say_so_or_are_computed(
+    store: TimedStore, reader: Connection, history: list[Commit]
+) -> None:
+    with store.connection, store.connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO core.recomputations VALUES (%s, '5m', to_timestamp(%s), to_timestamp(%s))",
+            (SYMBOL, minute(50) / 1000, minute(50) / 1000),
+        )
+    at = history[-1].after
+    with reader, reader.cursor() as cursor:
+        event = indicators_as_of(cursor, SYMBOL, "5m", at, "event", count=10_000)
+        seen = indicators_as_of(cursor, SYMBOL, "5m", at, "seen", count=10_000)
+    assert event.recomputing.tolist() == [ts >= minute(50) for ts in event.ts_ms.tolist()]
+    assert not event.computed.any()
+    assert not seen.recomputing.any()
+    assert seen.computed.tolist() == event.recomputing.tolist()
+    assert 2 < event.recomputing.sum() < len(event.recomputing)
+
+
 def changed(before: Commit, after: Commit) -> list[tuple[datetime, bool]]:
     """(start, whether its row differs) of the minutes that both commits knew."""
     new = {row[1]: row for row in after.bars if row[0] == "1m"}
