@@ -47,9 +47,9 @@ UPSERT_INDICATORS = f"""
 # The rows as they stand are the ones that the batch replaces; run before the bars are written.
 KEEP_REVISIONS = """
     INSERT INTO core.bar_revisions (symbol, timeframe, ts, revision, open, high, low, close, volume, ticks, is_final, source,
-                                    event_time, received_at, updated_at, inputs)
+                                    event_time, received_at, updated_at, inputs, origin)
     SELECT b.symbol, b.timeframe, b.ts, b.revision, b.open, b.high, b.low, b.close, b.volume, b.ticks, b.is_final, b.source,
-           b.event_time, b.received_at, b.updated_at, b.inputs
+           b.event_time, b.received_at, b.updated_at, b.inputs, b.origin
     FROM core.bars b
     JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS r (symbol, timeframe, ts_ms)
         ON b.symbol = r.symbol AND b.timeframe = r.timeframe AND b.ts = to_timestamp(r.ts_ms / 1000.0)"""
