@@ -97,6 +97,7 @@ def pour(parts: Parts, prefix: str, records: Iterable[Sent], partitions: int) ->
 def drain(job: Job) -> None:
     for topic in TOPICS:
         wait_until_drained(job.parts.node.bootstrap, job.prefix, topic, lambda: job.stands() or {})
+    until(job.is_recomputed, "nothing that waits to be recomputed")
 
 
 def python_workers(process: psutil.Process) -> int:

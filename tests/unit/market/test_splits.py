@@ -1,7 +1,7 @@
 """Indicators across a split: as if it had not happened, whenever it becomes known."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from market import indicators
+from market import indicators, past
 from market.actions import TAKEN_BACK, Split, Splits, Told
 from market.batches import Changes
 from market.book import Book
@@ -21,6 +21,7 @@ from market.recompute import recompute_all
 from market.series import SeriesKey
 from market.timeframes import DAY_MS, MINUTE_MS
 from tests.unit.market.folds import Fold
+from tests.unit.market.test_book import keeping
 from tests.unit.market.worlds import FRIDAY, INSTRUMENTS, MONDAY, BarEvent, ClockEvent, Event, batch_of, open_ms
 
 pytestmark = pytest.mark.unit
@@ -51,8 +52,7 @@ class SplitFold(Fold):
     def take(self, events: Iterable[Event], *splits: Split) -> Changes:
         batch = batch_of(events)
         batch.splits = list(splits)
-        changes = self.book.apply(batch)
-        self.store.commit(changes)
+        changes = self._fold(batch)
         self.told += splits
         self.book.published()
         return changes
@@ -237,6 +237,47 @@ def test_published_and_withdrawn_is_never_published(
     taken_back.take(printed[until:], split(EX_DATE, ratio, 1_500))  # an old copy that comes late
     never.take(printed, *another)
     assert state_of(taken_back) == state_of(never)
+
+
+@pytest.mark.slow
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["days", "correction", "split"]),
+            st.integers(0, 499),
+            st.sampled_from([3.0, 2.0, TAKEN_BACK]),
+            st.integers(0, 3),
+        ),
+        min_size=2,
+        max_size=7,
+    )
+)
+def test_splits_and_corrections_of_long_ago_are_worked_off_to_the_same_bits(
+    steps: list[tuple[str, int, float, int]],
+) -> None:
+    """Folded apart, with slices of 20 days between and a short memory, against all at once."""
+    printed = days(EX_DATE, 3.0)
+    apart, at_once = SplitFold(divides=True), SplitFold()
+    before, past.SLICE_ROWS = past.SLICE_ROWS, 20
+    try:
+        with keeping(64):
+            for fold in (apart, at_once):
+                fold.take(printed[200:])
+            apart.restart()
+            for number, (kind, k, ratio, slices) in enumerate(steps):
+                events: list[Event] = printed[k : k + 60] if kind == "days" else []
+                if kind == "correction":
+                    first, high, low, last, volume = printed[k].ohlcv
+                    ohlcv = (first, high + 1.0, low, last, volume + 8.0)
+                    events = [replace(printed[k], ohlcv=ohlcv, fetched_ms=LATER_MS + number)]
+                words = [split(printed[k].day if k % 2 else EX_DATE, ratio, number + 1)] if kind == "split" else []
+                for fold in (apart, at_once):
+                    fold.take(events, *words)
+                apart.work_off(slices)
+            apart.work_off()
+    finally:
+        past.SLICE_ROWS = before
+    assert state_of(apart) == state_of(at_once)
 
 
 def test_the_weeks_and_months_of_what_a_split_changes_follow_in_the_same_batch_without_a_clock() -> None:
