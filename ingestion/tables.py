@@ -73,6 +73,15 @@ def mark_history(database: Database, symbol: str) -> None:
     database.run("UPDATE core.instruments SET history_at = now() WHERE symbol = %s", (symbol,))
 
 
+def unmark_history(database: Database, symbol: str) -> None:
+    database.run("UPDATE core.instruments SET history_at = NULL WHERE symbol = %s", (symbol,))
+
+
+def with_history(database: Database) -> set[str]:
+    """The symbols of which a backfill has come to its end."""
+    return {row[0] for row in database.run("SELECT symbol FROM core.instruments WHERE history_at IS NOT NULL")}
+
+
 def claim_history(database: Database, symbol: str) -> bool:
     """Whether this process may fetch the symbol's history now. The claim ends with the connection."""
     [[is_ours]] = database.run("SELECT pg_try_advisory_lock(hashtext('candlestream history'), hashtext(%s))", (symbol,))

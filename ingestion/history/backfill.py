@@ -92,14 +92,7 @@ def backfill(
         run.fetch(claimed)
     except ProviderError as error:
         stopped = error
-    publisher.flush(FLUSH_S)
-    for symbol, pieces in run.covered.items():
-        ledger_tables.note_coverage(database, symbol, pieces)
-    if stopped is None and not (request.timeframes or request.since or request.until):
-        failed = {entry.partition(" ")[0] for entry in summary.failed}
-        for instrument in claimed:
-            if instrument.symbol not in failed:
-                tables.mark_history(database, instrument.symbol)
+    run.keep()
     summary.seconds = time.monotonic() - started_s
     summary.error = str(stopped) if stopped else ""
     if stopped is None:
@@ -131,7 +124,11 @@ def unanswered(summary: Summary, title: str, request: Request) -> ProviderError 
 
 @dataclass(slots=True)
 class Backfill:
-    """One run. `splits` are what is known of each symbol's, `covered` what the provider spoke of, by symbol."""
+    """One run. `splits` are what is known of each symbol's, `covered` what the provider spoke of and is not noted yet, by symbol.
+
+    `whole` are the symbols of which a backfill came to its end. Of any other, what is stored says nothing of what is missing: one
+    that was killed may have left a hole in the middle.
+    """
 
     database: Database
     provider: Provider
@@ -142,14 +139,37 @@ class Backfill:
     summary: Summary = field(default_factory=Summary)
     splits: dict[str, dict[date, float]] = field(default_factory=dict)
     covered: dict[str, list[Covered]] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
 
     def fetch(self, known: list[Instrument]) -> None:
         """All series: the days of every symbol, then the rest symbol by symbol. Raises `ProviderError` where it cannot go on."""
+        self.whole = tables.with_history(self.database)
         for instrument in known:
             self.splits[instrument.symbol] = tables.stored_splits(self.database, instrument.symbol)
             self._series(instrument, "1d", ALL)
         for instrument in known:
+            if self._is_general:
+                # Killed from here on, it may have stored a part of a session: then all of it counts as missing.
+                tables.unmark_history(self.database, instrument.symbol)
             self._intraday(instrument)
+            self.keep()
+            if self._is_general and not self._has_failed(instrument.symbol):
+                tables.mark_history(self.database, instrument.symbol)
+
+    def keep(self) -> None:
+        """Waits until all that was sent is with the broker, and notes what the provider has spoken for."""
+        self.publisher.flush(FLUSH_S)
+        for symbol, pieces in self.covered.items():
+            ledger_tables.note_coverage(self.database, symbol, pieces)
+        self.covered.clear()
+
+    @property
+    def _is_general(self) -> bool:
+        """Whether it is about all that is missing, and not about a part that somebody named."""
+        return not (self.request.timeframes or self.request.since or self.request.until)
+
+    def _has_failed(self, symbol: str) -> bool:
+        return any(entry.partition(" ")[0] == symbol for entry in self.summary.failed)
 
     def _intraday(self, instrument: Instrument) -> None:
         """In rising time as far as that goes, for a bar that comes after younger ones has all their indicators computed again.
@@ -204,7 +224,7 @@ class Backfill:
 
     def _windows(self, instrument: Instrument, timeframe: str) -> Iterator[Window]:
         request, reach = self.request, self.provider.reach[timeframe]
-        is_all = request.everything
+        is_all = request.everything or instrument.symbol not in self.whole
         stored = set() if is_all else tables.stored_sessions(self.database, instrument.symbol, timeframe)
         return windows(
             timeframe, reach, instrument.calendar, stored, self.now_ms(), is_all, request.since, request.until

@@ -21,6 +21,10 @@ At = Callable[[str], int]
 HOUR_MS = 3_600_000
 
 
+class Killed(BaseException):
+    """Nothing that comes after it is done."""
+
+
 class Parts:
     """Provider, broker and database of one backfill. Its answers have a row a weekday."""
 
@@ -38,26 +42,42 @@ class Parts:
         self.sent: list[Bar] = []
         self.is_away_for: set[str] = set()
         self.makes_no_sense_of: set[str] = set()
+        self.has_history: list[str] = []
+        # The process is killed when so many records are with the broker.
+        self.dies_after = 0
 
     def history(self, _symbol: str, timeframe: str, start_ms: int | None, end_ms: int | None) -> Answer:
         if timeframe in self.is_away_for:
             raise Unavailable("away")
         if timeframe in self.makes_no_sense_of:
             raise Malformed("nonsense")
-        first = self.now_ms - 200 * DAY_MS if start_ms is None else start_ms
+        first = self.now_ms - 500 * DAY_MS if start_ms is None else start_ms
         starts = range(-(-first // DAY_MS) * DAY_MS + 15 * HOUR_MS, end_ms or self.now_ms, DAY_MS)
         rows = [Row(ms, _day(ms), 1.0, 1.0, 1.0, 1.0, 1.0) for ms in starts if _day(ms).weekday() < 5]
         return Answer(self.now_ms, rows)
 
     def send_all(self, records: list[Any], *, history: bool = False) -> int:
         assert history or not records
+        left = self.dies_after - len(self.sent)
+        if self.dies_after and left <= len(records):
+            self.sent += records[:left]
+            raise Killed
         self.sent += records
         return len(records)
 
     def flush(self, _timeout_s: float) -> None:
         pass
 
-    def run(self, _statement: str, _parameters: Any = ()) -> list[Any]:
+    def run(self, statement: str, parameters: Any = ()) -> list[Any]:
+        """PostgreSQL, as far as a backfill remembers there what it did."""
+        if "SELECT symbol FROM core.instruments WHERE history_at" in statement:
+            return [(symbol,) for symbol in self.has_history]
+        if "SET history_at = now()" in statement:
+            self.has_history.append(*parameters)
+        if "SET history_at = NULL" in statement:
+            self.has_history = [symbol for symbol in self.has_history if (symbol,) != parameters]
+        if "DISTINCT session_date" in statement:
+            return [(_day(bar.event_ms),) for bar in self.sent if (bar.symbol, bar.timeframe) == parameters]
         return []
 
 
@@ -101,15 +121,62 @@ def test_what_was_held_for_the_minutes_is_sent_although_they_do_not_come(
     assert newest > parts.now_ms - 2 * DAY_MS
 
 
+@pytest.mark.parametrize("records", [1, 200, 357, 380, 440, 480, 510])
+def test_after_a_kill_at_any_record_the_next_run_leaves_no_hole(
+    parts: Parts, at: At, apple: Instrument, records: int
+) -> None:
+    undisturbed = Parts(at("2025-11-22T12:00"))
+    run_of(undisturbed).fetch([apple])
+    parts.dies_after = records
+    with pytest.raises(Killed):
+        run_of(parts).fetch([apple])
+    assert (len(parts.sent), parts.has_history) == (records, [])
+    parts.dies_after = 0
+    run_of(parts).fetch([apple])
+    assert {key_of(bar) for bar in parts.sent} == {key_of(bar) for bar in undisturbed.sent}
+    assert parts.has_history == ["AAPL"]
+
+
+def test_one_that_is_killed_while_it_fetches_what_is_new_leaves_no_part_of_a_session(
+    parts: Parts, apple: Instrument
+) -> None:
+    run_of(parts).fetch([apple])
+    parts.dies_after = len(parts.sent) + 3
+    with pytest.raises(Killed):
+        run_of(parts).fetch([apple])
+    assert parts.has_history == []
+
+
+def key_of(bar: Bar) -> tuple[str, str, int]:
+    return bar.symbol, bar.timeframe, bar.event_ms
+
+
+def test_after_a_kill_only_the_symbols_that_were_not_done_are_fetched_again(parts: Parts, apple: Instrument) -> None:
+    microsoft = replace(apple, symbol="MSFT")
+    run_of(parts).fetch([apple, microsoft])
+    a_run = len(parts.sent)
+    parts.sent, parts.has_history, parts.dies_after = [], [], a_run - 10
+    with pytest.raises(Killed):
+        run_of(parts).fetch([apple, microsoft])
+    assert parts.has_history == ["AAPL"]
+    before, parts.dies_after = len(parts.sent), 0
+    run_of(parts).fetch([apple, microsoft])
+    again = [bar.symbol for bar in parts.sent[before:]]
+    assert again.count("MSFT") == a_run / 2
+    # The newest session may have been stored before it was over.
+    assert again.count("AAPL") < 0.1 * a_run
+
+
 @pytest.fixture
 def whole_run(parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch) -> Callable[[Request], tuple[Any, Any]]:
     """The command on a known symbol and on one that nobody knows, as far as it can be seen without PostgreSQL."""
     said: list[tuple[str, str]] = []
     monkeypatch.setattr("ingestion.history.backfill.patiently", lambda ask, _: ask())
     monkeypatch.setattr("ingestion.history.backfill.patient_instruments", lambda *_: ([apple], ["NOPE"], None))
-    for name in ("claim_history", "mark_history"):
+    for name in ("claim_history", "mark_history", "unmark_history"):
         monkeypatch.setattr(tables, name, lambda *_: True)
     monkeypatch.setattr(ledger_tables, "note_coverage", lambda *_: None)
+    monkeypatch.setattr(tables, "with_history", lambda *_: set())
     monkeypatch.setattr(tables, "stored_sessions", lambda *_: set())
     monkeypatch.setattr(tables, "stored_splits", lambda *_: {})
     monkeypatch.setattr(tables, "set_status", lambda _, __, state, detail: said.append((state, detail)))
