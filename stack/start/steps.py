@@ -35,6 +35,10 @@ class Steps:
         told = f"  {said}".replace("\n", f"\n{'':<38}") if said else ""
         self.console.print(f"  {name:<26}{took_s:6.1f} s{told}", highlight=False, markup=False, soft_wrap=True)
 
+    def say(self, sentence: str) -> None:
+        """Of a step that is not done yet."""
+        self.console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
+
     def one(self, name: str, work: Work) -> None:
         began = time.monotonic()
         said = work()

@@ -142,7 +142,7 @@ class Start:
         return reason if kept is None else None
 
     def supervisor(self) -> None:
-        control.start_supervisor(self.home, dict(os.environ))
+        control.start_supervisor(self.home, dict(os.environ), self.steps.say)
 
     def ports(self) -> str | None:
         """Moves the ports that somebody else took while nothing of ours ran."""

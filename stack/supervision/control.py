@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -15,11 +15,15 @@ import psutil
 
 from stack.errors import Exit, StackError
 from stack.home import REPO, Home
+from stack.supervision.logfiles import last_words
 
 SOCKET = "supervisor.sock"
 PID_FILE = "supervisor.pid"
 LONGEST_PATH = 100
-START_LIMIT_S = 30.0
+# After so long without a word a start is called slow. One that lives is waited for much longer: a machine may have much to do.
+SLOW_AFTER_S = 15.0
+START_LIMIT_S = 600.0
+LOOK_S = 0.05
 
 
 class NoSupervisor(StackError):
@@ -27,6 +31,13 @@ class NoSupervisor(StackError):
 
     def __init__(self, home: Home) -> None:
         super().__init__(Exit.NOT_READY, f"the platform in {home.path} is not running: run `candlestream up`")
+
+
+class NoAnswer(StackError):
+    """Somebody listens on the socket, and has not answered in time."""
+
+    def __init__(self, verb: str, timeout_s: float) -> None:
+        super().__init__(Exit.FAILED, f"the supervisor did not answer {verb!r} within {timeout_s:.0f} s")
 
 
 def encode(body: dict[str, Any]) -> bytes:
@@ -62,7 +73,7 @@ def call(home: Home, verb: str, names: list[str] | None = None, timeout_s: float
         except PermissionError as error:
             raise StackError(Exit.HOME, f"the platform in {home.path} is another user's: run as its owner") from error
         except (TimeoutError, ValueError) as error:
-            raise StackError(Exit.FAILED, f"the supervisor did not answer {verb!r} within {timeout_s:.0f} s") from error
+            raise NoAnswer(verb, timeout_s) from error
     if not isinstance(answer, dict):
         raise StackError(
             Exit.FAILED, f"the supervisor gave no answer to {verb!r}: look at {home.logs / 'supervisor.log'}"
@@ -86,12 +97,13 @@ def is_running(home: Home) -> bool:
     return False
 
 
-def start_supervisor(home: Home, environment: dict[str, str]) -> None:
-    """Starts the daemon and waits until it takes orders. Harmless when one runs."""
+def start_supervisor(home: Home, environment: dict[str, str], tell: Callable[[str], None]) -> None:
+    """Starts the daemon and waits until it takes orders. Harmless when one runs. `tell` is told when that takes long."""
+    process = None
     if not is_running(home):
         command = [sys.executable, "-P", "-m", "stack", "supervise", "--home", str(home.path)]
         with (home.logs / "supervisor.log").open("ab") as out:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -100,15 +112,37 @@ def start_supervisor(home: Home, environment: dict[str, str]) -> None:
                 cwd=REPO,
                 env=environment | {"PYTHONPATH": str(REPO)},
             )
-    limit = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < limit:
+    wait_for_supervisor(home, process, tell)
+
+
+def wait_for_supervisor(
+    home: Home, process: subprocess.Popen[bytes] | None, tell: Callable[[str], None], limit_s: float = START_LIMIT_S
+) -> None:
+    """Until it takes orders. Raises `StackError` when it has ended; one that lives is given up only after `limit_s`.
+
+    `process` is the one that was started; None where another was there before.
+    """
+    log, began, is_told = home.logs / "supervisor.log", time.monotonic(), False
+    while (waited_s := time.monotonic() - began) < limit_s:
         try:
             call(home, "status", timeout_s=5)
-        except NoSupervisor:
-            time.sleep(0.05)
+        except (NoSupervisor, NoAnswer):
+            # One that has ended may have left the home to another that was quicker: that one holds the lock.
+            if (process is None or process.poll() is not None) and not is_running(home):
+                code = "" if process is None else f" with {process.returncode}"
+                said = last_words(log)
+                raise StackError(
+                    Exit.FAILED, f"the supervisor ended{code}: {said or 'without a word'} (log: {log})"
+                ) from None
         else:
             return
-    raise StackError(Exit.FAILED, f"the supervisor does not start: look at {home.logs / 'supervisor.log'}")
+        if waited_s > SLOW_AFTER_S and not is_told:
+            is_told = True
+            tell(
+                f"the supervisor lives and takes no orders yet after {waited_s:.0f} s; waiting for as long as it lives"
+            )
+        time.sleep(LOOK_S)
+    raise StackError(Exit.FAILED, f"the supervisor lives and took no orders in {limit_s:.0f} s (log: {log})")
 
 
 def kill_supervisor(home: Home) -> None:
