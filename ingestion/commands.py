@@ -13,7 +13,7 @@ import structlog
 from ingestion import metrics, providers, tables
 from ingestion.clock import now_ms
 from ingestion.database import Database
-from ingestion.errors import IngestionError, ProviderError
+from ingestion.errors import IngestionError, ProviderError, Unavailable
 from ingestion.history import backfill
 from ingestion.history.collecting import leave_imports_alone
 from ingestion.live import service
@@ -113,7 +113,8 @@ def run_wire(_chosen: argparse.Namespace, configured: Settings) -> int:
     from ingestion import terminal
     from ingestion.checks import wire as wire_check
 
-    return 0 if wire_check.run(provider_of(configured), terminal.console(), now_ms) else 1
+    verdict = wire_check.run(provider_of(configured), terminal.console(), now_ms)
+    return {wire_check.Verdict.OK: 0, wire_check.Verdict.NOT_ASKED: Unavailable.exit_code}.get(verdict, 1)
 
 
 def run_gaps(chosen: argparse.Namespace, configured: Settings) -> int:

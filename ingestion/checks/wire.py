@@ -4,12 +4,13 @@ the contract. Stores nothing."""
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from rich.console import Console
 from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ProxyError, WebSocketException
 
-from ingestion.errors import ProviderError, UnknownSymbol
+from ingestion.errors import ProviderError, Throttled, Unavailable, UnknownSymbol
 from ingestion.providers.base import DAY_MS, LiveProvider, MalformedFrame, Quote
 from ingestion.records.instruments import Instrument
 from ingestion.records.quotes import tick_of
@@ -21,16 +22,23 @@ STOCK, AROUND_THE_CLOCK, NOBODY = "AAPL", "BTC-USD", "NO-SUCH-SYMBOL-X"
 FEED_S = 25.0
 
 
+class Verdict(StrEnum):
+    """What is said at the beginning of a finding's line."""
+
+    OK = "ok"
+    DIFFERS = "DIFFERS"
+    NOT_ASKED = "NOT ASKED"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     what: str
-    is_well: bool
+    verdict: Verdict
     said: str
 
 
-def run(provider: LiveProvider, console: Console, now_ms: Callable[[], int]) -> bool:
-    """Says each finding as it is made. Whether all is as expected."""
-    well = True
+def run(provider: LiveProvider, console: Console, now_ms: Callable[[], int]) -> Verdict:
+    """Says each finding as it is made. Gives the worst: a difference that was seen counts more than what could not be asked."""
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("description", lambda: described(provider)),
         ("minutes", lambda: rows(provider, "1m", now_ms)),
@@ -39,19 +47,23 @@ def run(provider: LiveProvider, console: Console, now_ms: Callable[[], int]) -> 
         ("unknown symbol", lambda: unknown(provider)),
         ("live feed", lambda: asyncio.run(feed(provider, provider.describe(AROUND_THE_CLOCK), now_ms))),
     )
+    verdicts = set()
     for what, check in checks:
         finding = found(what, check)
-        well &= finding.is_well
-        mark = "ok     " if finding.is_well else "DIFFERS"
-        console.print(f"{mark} {provider.title}: {what:<15} {finding.said}", markup=False, highlight=False)
-    return well
+        verdicts.add(finding.verdict)
+        line = f"{finding.verdict:<9} {provider.title}: {what:<15} {finding.said}"
+        console.print(line, markup=False, highlight=False)
+    return next(verdict for verdict in (Verdict.DIFFERS, Verdict.NOT_ASKED, Verdict.OK) if verdict in verdicts)
 
 
 def found(what: str, check: Callable[[], str]) -> Finding:
+    """A provider that is away, or will not answer now, says nothing of how it speaks."""
     try:
-        return Finding(what, True, check())
+        return Finding(what, Verdict.OK, check())
+    except (Unavailable, Throttled) as error:
+        return Finding(what, Verdict.NOT_ASKED, str(error))
     except (ProviderError, Differs) as error:
-        return Finding(what, False, str(error))
+        return Finding(what, Verdict.DIFFERS, str(error))
 
 
 class Differs(Exception):
@@ -98,9 +110,10 @@ def unknown(provider: LiveProvider) -> str:
 
 async def feed(provider: LiveProvider, instrument: Instrument, now_ms: Callable[[], int]) -> str:
     """Some seconds of the live feed: a quote comes, and becomes a tick of the contract."""
-    frames = 0
+    frames, is_connected = 0, False
     try:
         async with asyncio.timeout(FEED_S), connect(provider.feed_url) as socket:
+            is_connected = True
             await socket.send(provider.subscribe([instrument.symbol]))
             while True:
                 frames += 1
@@ -108,11 +121,15 @@ async def feed(provider: LiveProvider, instrument: Instrument, now_ms: Callable[
                 if quote is not None and quote.symbol == instrument.symbol:
                     return as_tick(quote, instrument, now_ms())
     except TimeoutError as error:
+        if not is_connected:
+            raise Unavailable(f"{provider.feed_url} did not answer in {FEED_S:.0f} s") from error
         raise Differs(f"no quote of {instrument.symbol} in {FEED_S:.0f} s ({frames} frames)") from error
     except MalformedFrame as error:
         raise Differs(f"frame {frames} cannot be read: {error}") from error
-    except (OSError, WebSocketException) as error:
-        raise Differs(f"{provider.feed_url} cannot be reached: {' '.join(str(error).split())[:200]}") from error
+    except (OSError, ProxyError) as error:
+        raise Unavailable(f"{provider.feed_url} cannot be reached: {' '.join(str(error).split())[:200]}") from error
+    except WebSocketException as error:
+        raise Differs(f"{provider.feed_url} does not answer as a feed: {' '.join(str(error).split())[:200]}") from error
 
 
 def as_tick(quote: Quote, instrument: Instrument, received_ms: int) -> str:

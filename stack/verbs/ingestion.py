@@ -38,8 +38,11 @@ def ingest(home: Path | None, *arguments: str) -> None:
     raise typer.Exit(exit_code(code))
 
 
-def check_wire() -> bool:
-    """Whether the real Yahoo speaks as the platform expects; whatever the home's own source is."""
+def check_wire() -> int:
+    """0 when the real Yahoo speaks as the platform expects, 1 when not, else the exit code that says why it could not be asked.
+
+    Whatever the home's own source is.
+    """
     dropped = ("CANDLESTREAM_FEED_PROXY", "CANDLESTREAM_FEED_CA", "CANDLESTREAM_TOPIC_PREFIX")
     inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +54,7 @@ def check_wire() -> bool:
         }
         command = [sys.executable, "-P", "-m", "ingestion", "wire"]
         done = subprocess.run(command, cwd=REPO, env=inherited | own | {"PYTHONPATH": str(REPO)}, check=False)
-    return done.returncode == 0
+    return exit_code(done.returncode)
 
 
 def exit_code(code: int) -> int:
