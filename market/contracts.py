@@ -264,12 +264,23 @@ def decode(payload: bytes) -> Record:
     return cls.parse(body)
 
 
-_RECEIPT = re.compile(rb'"fetched_ms"\s*:\s*(-?[0-9]{1,15})(?![0-9.eE])')
+_RECEIPT, _EVENT = (
+    re.compile(rb'"%s"\s*:\s*(-?[0-9]{1,15})(?![0-9.eE])' % name) for name in (b"fetched_ms", b"event_ms")
+)
 
 
 def receipt_in(payload: bytes) -> int | None:
     """When a record was received, milliseconds since the epoch, as far as it can be read in bytes that may be no record at all."""
-    found = [int(digits) for digits in _RECEIPT.findall(payload)]
+    return _time_in(payload, _RECEIPT)
+
+
+def event_in(payload: bytes) -> int | None:
+    """What time a record is about, as far as it can be read, as in `receipt_in`."""
+    return _time_in(payload, _EVENT)
+
+
+def _time_in(payload: bytes, field: re.Pattern[bytes]) -> int | None:
+    found = [int(digits) for digits in field.findall(payload)]
     return found[-1] if found and FIRST_MS <= found[-1] < END_MS else None
 
 

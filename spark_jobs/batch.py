@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from market.bars import NONE, PROVIDER_COMPLETE, PROVIDER_PARTIAL, Rows, empty_rows
 from market.batches import Batch, Instrument, Layer, layered
-from market.calendars import ex_date_of, sessions_of
+from market.calendars import ex_date_of, session_of, sessions_of
 from market.contracts import Bar
 from market.errors import Reason
 from market.extremes import EXTREMES, OTHER_DAYS, SIDES, Extremes
@@ -59,7 +59,7 @@ class Scanned:
     batch: Batch
     ranges: list[OffsetRange] = field(default_factory=list)
     lost: list[OffsetRange] = field(default_factory=list)
-    rejects: list[dict[str, object]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
     actions: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -82,7 +82,15 @@ def read_scan(partials: pa.Table, instruments: dict[str, Instrument], source: st
     bars = partials.filter(pc.equal(kinds, "bar"))
     for why, refused in _read_bars(bars, instruments, scanned.batch).items():
         scanned.rejects += [_misplaced(row, source, why) for row in bars.filter(pa.array(refused)).to_pylist()]
+    for row in scanned.rejects:
+        row["day"] = _day_of(row, instruments)
     return scanned
+
+
+def _day_of(reject: dict[str, Any], instruments: dict[str, Instrument]) -> int | None:
+    """The session (days since 1970) that a refused record is about, where it says so and is of a known symbol."""
+    known, ts_ms = instruments.get(reject["symbol"] or ""), reject["ts"]
+    return None if known is None or ts_ms is None else to_days(session_of(known.calendar, ts_ms).session_date)
 
 
 def offset_ranges(table: pa.Table) -> list[OffsetRange]:
@@ -211,7 +219,7 @@ def _read_bars(table: pa.Table, instruments: dict[str, Instrument], batch: Batch
     return refused
 
 
-def _misplaced(row: dict[str, Any], source: str, why: str) -> dict[str, object]:
+def _misplaced(row: dict[str, Any], source: str, why: str) -> dict[str, Any]:
     """The dead letter of a bar that only the calendar refuses. Its bytes are `remade` of what was read: `originals.restore` brings
     those that came."""
     names = ("symbol", "timeframe", "open", "high", "low", "close", "volume", "session", "session_date", "is_complete")
@@ -219,7 +227,7 @@ def _misplaced(row: dict[str, Any], source: str, why: str) -> dict[str, object]:
         source=source, event_ms=row["ts"], fetched_ms=row["received_ms"], **{name: row[name] for name in names}
     )
     payload = record.encode()
-    place = {name: row[name] for name in ("topic", "partition", "first_offset", "symbol", "received_ms")}
+    place = {name: row[name] for name in ("topic", "partition", "first_offset", "symbol", "ts", "received_ms")}
     return place | {
         "stage": "stream",
         "reason": Reason.MISALIGNED.value,

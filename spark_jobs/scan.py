@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from market.actions import TAKEN_BACK
-from market.contracts import Action, Bar, Clock, DeadLetter, Record, Tick, decode, receipt_in
+from market.contracts import Action, Bar, Clock, DeadLetter, Record, Tick, decode, event_in, receipt_in
 from market.errors import Reason, Rejected
 from spark_jobs.bounds import EVERYTHING, Bounds
 from spark_jobs.canonical import read_ticks
@@ -118,6 +118,7 @@ class Scan:
                 "reason": error.reason.value,
                 "detail": storable(error.detail),
                 "payload": payload,
+                "ts": event_in(payload),
                 "received_ms": receipt_in(payload),
                 "content_hash": hashlib.sha256(payload).hexdigest(),
             }
@@ -156,6 +157,7 @@ class Scan:
                     "reason": storable(record.reason),
                     "detail": storable(record.detail),
                     "payload": original_bytes(record),
+                    "ts": record.event_ms,
                     "received_ms": record.fetched_ms,
                     "content_hash": storable(record.content_hash),
                 }

@@ -71,7 +71,7 @@ ADD_DEAD_LETTERS = """
                                    kafka_offset, received_at)
     VALUES %s
     ON CONFLICT DO NOTHING
-    RETURNING symbol"""
+    RETURNING topic_id, kafka_partition, kafka_offset"""
 DEAD_LETTER_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(to_timestamp(%s / 1000.0), now()))"
 
 # What was told last counts, of two words at once the greater value (market.actions.Told): no matter in which order they come.

@@ -118,8 +118,8 @@ class Writer:
 
     def _write_dead_letters(
         self, cursor: Cursor, rejects: list[dict[str, Any]], positions: ledger.Positions
-    ) -> Counter[str]:
-        """Gives how many were new, by symbol."""
+    ) -> Counter[tuple[str, int | None]]:
+        """Gives how many were new, by symbol and the session that they are about."""
         rows = [
             (
                 row["stage"],
@@ -136,9 +136,10 @@ class Writer:
             )
             for row in rejects
         ]
-        return Counter(
-            symbol for (symbol,) in insert(cursor, statements.ADD_DEAD_LETTERS, rows, statements.DEAD_LETTER_ROW)
-        )
+        new = set(insert(cursor, statements.ADD_DEAD_LETTERS, rows, statements.DEAD_LETTER_ROW))
+        # Where a row comes from names it: topic id, partition, offset.
+        of_place = {row[7:10]: (row[3], reject["day"]) for row, reject in zip(rows, rejects, strict=True)}
+        return Counter(of_place[place] for place in new)
 
     def _write_actions(self, cursor: Cursor, actions: list[dict[str, Any]]) -> None:
         newest = {}
@@ -148,14 +149,20 @@ class Writer:
         insert(cursor, statements.KEEP_ACTION_REVISIONS, rows, statements.ACTION_ROW)
         insert(cursor, statements.UPSERT_ACTIONS, rows, statements.ACTION_ROW)
 
-    def _write_quality(self, cursor: Cursor, changes: Changes, refused: Counter[str], today: int) -> None:
+    def _write_quality(
+        self, cursor: Cursor, changes: Changes, refused: Counter[tuple[str, int | None]], today: int
+    ) -> None:
+        """A refused record counts for the session that it is about, as one that is taken does.
+
+        One that does not say counts for today, and so does one whose fault may be its time: no session of the future has it.
+        """
         counted: dict[tuple[str, int], list[int]] = {}
         for column, counters in enumerate((changes.ticks, changes.late_ticks, changes.corrected)):
             for key, by in counters.items():
                 counted.setdefault(key, [0, 0, 0, 0])[column] += by
-        for symbol, by in refused.items():
+        for (symbol, day), by in refused.items():
             if symbol:
-                counted.setdefault((symbol, today), [0, 0, 0, 0])[3] += by
+                counted.setdefault((symbol, today if day is None else min(day, today)), [0, 0, 0, 0])[3] += by
         if counted:
             stage(cursor, "stage_quality", staged_quality(dict(sorted(counted.items()))))
             cursor.execute(statements.ADD_QUALITY)

@@ -158,7 +158,8 @@ class Importer:
         original |= {"as_printed": not self._request.adjusted, "file": self._request.path.name, "row": line.number}
         text = json.dumps(original, default=str).encode()
         letter = Rejected(rejected.reason, sentence, symbol)
-        return dead_letter(text, letter, self._source, self._now_ms, self._now_ms, symbol)
+        event_ms = self._now_ms if original["ts_ms"] is None else original["ts_ms"]
+        return dead_letter(text, letter, self._source, event_ms, self._now_ms, symbol)
 
     def _times(self, line: FileRow, symbol: str) -> dict[str, Any]:
         """The bar's start and day where they can be read, for a replay."""

@@ -9,8 +9,9 @@ import pytest
 from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
-from market.batches import BarChanges
-from spark_jobs import writer
+from market.batches import BarChanges, Batch, Changes
+from spark_jobs import ledger, statements, writer
+from spark_jobs.batch import Scanned
 from spark_jobs.writer import Writer
 from tests.embedded import Database
 from tests.stream.test_restart import minutes
@@ -79,3 +80,30 @@ def test_rows_that_were_there_after_all_are_merged_like_any(postgres: Database, 
     admin.close()
     assert write(connection, changes) == 0
     assert rows(connection) == merged
+
+
+def reject(offset: int, symbol: str, day: int | None) -> dict[str, object]:
+    return {
+        "topic": 1, "partition": 0, "first_offset": offset, "symbol": symbol, "stage": "ingestion", "reason": "bad_price",
+        "detail": "close=-1", "payload": b"%d" % offset, "content_hash": str(offset), "received_ms": 1, "day": day,
+    }  # fmt: skip
+
+
+def test_what_was_refused_lowers_the_validity_of_its_own_session_once(connection: Connection) -> None:
+    under_test = Writer(connection, "simulator")
+    under_test.prepare()
+    #  today is the 20,000th day since 1970, 2024-10-04
+    sent = [
+        reject(0, "AAPL", 19_990), reject(1, "AAPL", 19_990), reject(2, "MSFT", 19_990),
+        reject(3, "AAPL", None), reject(4, "AAPL", 30_000), reject(5, "", None),
+    ]  # fmt: skip
+    positions = {(1, 0): ledger.Position("id", "market.history.v1", 6)}
+    for rejects in (sent, sent[:2]):
+        with connection, connection.cursor() as cursor:
+            under_test.write(cursor, Changes(), Scanned(Batch(), rejects=rejects), positions, 20_000 * 86_400_000)
+            cursor.execute(statements.EMPTY_STAGES)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT symbol, session_date::text, dead_lettered FROM core.quality ORDER BY 1, 2")
+        assert cursor.fetchall() == [("AAPL", "2024-09-24", 2), ("AAPL", "2024-10-04", 2), ("MSFT", "2024-09-24", 1)]
+        cursor.execute("SELECT count(*) FROM core.dead_letters")
+        assert cursor.fetchall() == [(6,)]

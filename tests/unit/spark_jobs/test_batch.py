@@ -1,7 +1,9 @@
 """From Kafka's bytes to the fold's terms: what the driver reads of a scan, against the same events placed by plain Python."""
 
+import base64
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from market.bars import BAR, PROVIDER_COMPLETE, PROVIDER_PARTIAL
 from market.batches import Batch, Instrument, Layer
 from market.calendars import session_on
-from market.contracts import Bar, Clock, Record, Tick, decode
+from market.contracts import Bar, Clock, DeadLetter, Record, Tick, decode
 from market.frames import bucket
 from market.latest import BEFORE, TICK
 from market.series import SeriesKey
@@ -243,6 +245,24 @@ def test_a_longer_bar_outside_of_its_sessions_hours_is_a_dead_letter(timeframe: 
     assert (letter["reason"], letter["stage"], letter["first_offset"]) == ("misaligned", "stream", 1)
     assert decode(letter["payload"]) == wrong[1]
     assert [part.last for part in scanned.ranges] == [1], "the offset is passed"
+
+
+def test_what_is_refused_is_of_the_session_that_it_is_about() -> None:
+    friday_ms = open_ms("AAPL", FRIDAY) + 5 * HOUR_MS
+    row = DeadLetter(
+        source=SOURCE, event_ms=friday_ms, fetched_ms=NEW_YORK_OPEN, symbol="AAPL", reason="bad_price", detail="close=-1",
+        payload=base64.b64encode(b"{}").decode(), content_hash="a" * 64,
+    )  # fmt: skip
+    of_nobody = replace(row, symbol="NOPE", content_hash="b" * 64)
+    misplaced = bar_of("1h", friday_ms - 10 * HOUR_MS, FRIDAY)[1]
+    stranger = Tick(
+        source="yahoo", event_ms=friday_ms, fetched_ms=NEW_YORK_OPEN, symbol="AAPL", price=1.0, day_volume=1
+    )
+    found = read([(0, row), (0, of_nobody), (0, misplaced), (0, stranger)], HISTORY).rejects
+    friday = (FRIDAY - date(1970, 1, 1)).days
+    assert [(letter["first_offset"], letter["day"]) for letter in sorted(found, key=itemgetter("first_offset"))] == [
+        (0, friday), (1, None), (2, friday), (3, friday),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("timeframe", ["1m", "1h"])

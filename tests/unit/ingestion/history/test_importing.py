@@ -116,7 +116,11 @@ def test_a_wrong_row_is_a_dead_letter_with_its_number_and_the_others_go_on(
     [letter] = [record for record in kafka.records if isinstance(record, DeadLetter)]
     assert letter.reason == reason
     assert words in letter.detail
-    assert json.loads(base64.b64decode(letter.payload))["row"] == 3
+    original = json.loads(base64.b64decode(letter.payload))
+    assert original["row"] == 3
+    # It counts against the day that it is about, if it says which and that can be.
+    is_dated = original["ts_ms"] is not None and reason != "bad_time"
+    assert letter.event_ms == (original["ts_ms"] if is_dated else NOW_MS)
     assert len([record for record in kafka.records if isinstance(record, Bar)]) == 2
     assert importer.summary.bad == [letter.detail]
 
