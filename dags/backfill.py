@@ -15,6 +15,24 @@ from dags.policy import HISTORY_POOL, OWNER, START, deadline, retry_policy
 
 FRAMES = ["1d", "1m", "5m", "15m", "1h"]
 
+PARAMETERS = {
+    # What may be null is not marked as required in the form.
+    "symbols": Param(
+        [], type=["null", "array"], items={"type": "string"}, title="Symbols", description="Empty: all tracked"
+    ),
+    "timeframes": Param(
+        [],
+        type=["null", "array"],
+        items={"type": "string", "enum": FRAMES},
+        examples=FRAMES,
+        title="Timeframes",
+        description="Empty: all",
+    ),
+    "since": Param(None, type=["null", "string"], format="date", title="Since", description="Empty: where it ends"),
+    "until": Param(None, type=["null", "string"], format="date", title="Until", description="Empty: today"),
+    "everything": Param(False, type="boolean", title="Also what is stored already"),
+}
+
 
 @dag(
     dag_id="backfill",
@@ -30,23 +48,7 @@ FRAMES = ["1d", "1m", "5m", "15m", "1h"]
     default_args={"owner": OWNER},
     tags=["ingestion"],
     doc_md=__doc__,
-    params={
-        # What may be null is not marked as required in the form.
-        "symbols": Param(
-            [], type=["null", "array"], items={"type": "string"}, title="Symbols", description="Empty: all tracked"
-        ),
-        "timeframes": Param(
-            [],
-            type=["null", "array"],
-            items={"type": "string", "enum": FRAMES},
-            examples=FRAMES,
-            title="Timeframes",
-            description="Empty: all",
-        ),
-        "since": Param(None, type=["null", "string"], format="date", title="Since", description="Empty: where it ends"),
-        "until": Param(None, type=["null", "string"], format="date", title="Until", description="Empty: today"),
-        "everything": Param(False, type="boolean", title="Also what is stored already"),
-    },
+    params=PARAMETERS,
 )
 def backfill() -> None:
     @task(
@@ -59,9 +61,11 @@ def backfill() -> None:
         from airflow.sdk.exceptions import AirflowSkipException
 
         from dags.history import without_history
+        from dags.parameters import refuse_strangers
         from dags.running import run
 
         chosen = params or {}
+        refuse_strangers(chosen, PARAMETERS)
         symbols = chosen.get("symbols")
         if dag_run.run_type == "scheduled":
             symbols = without_history()

@@ -23,6 +23,10 @@ class ProviderFailed(CommandFailed):
     """The provider refused, could not be reached, or answered nonsense."""
 
 
+class NoSuchSymbol(CommandFailed):
+    """The provider answered, and does not know what it was asked for."""
+
+
 class PartAway(CommandFailed):
     """PostgreSQL or Kafka could not be reached."""
 
@@ -40,7 +44,7 @@ BY_EXIT_CODE: dict[int, type[CommandFailed]] = {
     10: Throttled,
     11: ProviderFailed,
     12: ProviderFailed,
-    13: ProviderFailed,
+    13: NoSuchSymbol,
     14: ProviderFailed,
     20: PartAway,
     21: PartAway,

@@ -41,6 +41,7 @@ def retry_policy(
     return ExceptionRetryPolicy(
         [
             RetryRule("dags.failures.BadConfiguration", RetryAction.FAIL, reason="the configuration is wrong"),
+            RetryRule("dags.failures.NoSuchSymbol", RetryAction.FAIL, reason="asking again makes no symbol"),
             RetryRule("dags.failures.QualityTooLow", RetryAction.FAIL, reason="asking again makes no better data"),
             _again("dags.failures.Throttled", throttled_delay, "throttled"),
             _again("dags.failures.PartAway", timedelta(seconds=20), "a part was away"),

@@ -104,7 +104,7 @@ def test_each_failure_is_retried_by_what_failed(bag: Any) -> None:
         for task in dag.tasks:
             policy = task.retry_policy
             assert isinstance(policy, ExceptionRetryPolicy), f"{dag.dag_id}.{task.task_id}"
-            for kind in (failures.BadConfiguration, failures.QualityTooLow):
+            for kind in (failures.BadConfiguration, failures.NoSuchSymbol, failures.QualityTooLow):
                 decision = policy.evaluate(kind("no"), 1, task.retries)
                 assert decision.action is RetryAction.FAIL, f"{dag.dag_id}.{task.task_id}: {kind.__name__}"
             away = policy.evaluate(failures.PartAway("PostgreSQL cannot be used"), 1, task.retries)

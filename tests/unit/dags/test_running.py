@@ -47,7 +47,8 @@ def test_exit_codes_agree_with_those_of_ingestion() -> None:
 
     assert failures.BY_EXIT_CODE[errors.Throttled.exit_code] is failures.Throttled
     assert failures.BY_EXIT_CODE[errors.BadConfiguration.exit_code] is failures.BadConfiguration
-    for kind in (errors.Unauthorised, errors.Unavailable, errors.UnknownSymbol, errors.Malformed):
+    for kind in (errors.Unauthorised, errors.Unavailable, errors.Malformed):
         assert failures.BY_EXIT_CODE[kind.exit_code] is failures.ProviderFailed
+    assert failures.BY_EXIT_CODE[errors.UnknownSymbol.exit_code] is failures.NoSuchSymbol
     for kind in (errors.DatabaseAway, errors.BrokerAway):
         assert failures.BY_EXIT_CODE[kind.exit_code] is failures.PartAway
