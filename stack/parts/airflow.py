@@ -13,6 +13,9 @@ DATABASE = "airflow"
 NICENESS = 10
 # It gives way to everything else: on a busy machine it is slow for long before it hangs.
 HUNG_AFTER_S = 300.0
+# Its scheduler's main thread comes round every second, or waits for a processor to. Airflow calls it unhealthy a minute and a half
+# after its last heartbeat; that is known by then.
+STILL_AFTER_S = 20.0
 HEALTH_PATH = "/api/v2/monitor/health"
 
 

@@ -56,3 +56,5 @@ class ProcessSpec:
     niceness: int = 0
     # Unwell for this long after having been well means hung: it is killed and started again. None: never.
     hung_after_s: float | None = 120.0
+    # The same, when its main thread stood still as long: it neither ran nor waited for a processor, so no busy machine is to blame.
+    still_after_s: float | None = None

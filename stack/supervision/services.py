@@ -194,6 +194,7 @@ def airflow_processes(platform: Platform) -> list[ProcessSpec]:
             # Schedules and backfills must not slow the live path, nor a start.
             niceness=airflow.NICENESS,
             hung_after_s=airflow.HUNG_AFTER_S,
+            still_after_s=airflow.STILL_AFTER_S if name == "airflow-scheduler" else None,
             stop_limit_s=8.0,
         )
         for name, arguments, probe, waits_for in parts

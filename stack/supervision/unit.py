@@ -195,6 +195,7 @@ class Unit:
         began = time.monotonic()
         unwell_since: float | None = None
         was_well = False
+        progress, moved = "", began
         while not exited.done():
             health = await asyncio.to_thread(unwell_when_failing, self.spec.name, self.spec.probe)
             now = time.monotonic()
@@ -213,13 +214,21 @@ class Unit:
                 log.warning("what it is bound to was started again, so is this", process=self.spec.name)
                 return
             bound = bound or life
-            limit_s = self.spec.hung_after_s
-            if was_well and unwell_since and limit_s and now - unwell_since > limit_s and self.pid:
+            seen = scheduled(self.pid)
+            if seen != progress or not seen:
+                progress, moved = seen, now
+            if was_well and unwell_since and self.pid and self._hangs(now - unwell_since, now - moved):
                 log.warning("process hangs, killing it", process=self.spec.name, detail=health.detail)
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.pid, signal.SIGKILL)
                 return
             await asyncio.sleep(PROBE_RUNNING_S if health.is_well else PROBE_STARTING_S)
+
+    def _hangs(self, unwell_s: float, still_s: float) -> bool:
+        """Whether it has been unwell, or unwell and without a movement, for as long as its kind may be."""
+        hung_s, still_limit_s = self.spec.hung_after_s, self.spec.still_after_s
+        stands_still = still_limit_s is not None and min(unwell_s, still_s) > still_limit_s
+        return stands_still or (hung_s is not None and unwell_s > hung_s)
 
     def _take(self, health: Health) -> None:
         if self._stopping.is_set():
@@ -241,6 +250,15 @@ def unwell_when_failing(process: str, probe: Callable[[], Health]) -> Health:
     except Exception as error:  # noqa: BLE001 (see above; it is logged and shown)
         log.warning("probe failed", process=process, error=repr(error))
         return Health(False, "starting", f"the probe failed: {error!r}")
+
+
+def scheduled(pid: int | None) -> str:
+    """What the kernel counts of a process's main thread: the time it ran, the time it waited for a processor, how often it came
+    to one. Empty where that is not told."""
+    try:
+        return Path(f"/proc/{pid}/schedstat").read_text()
+    except OSError:
+        return ""
 
 
 def give_way(pid: int, niceness: int) -> None:

@@ -138,6 +138,32 @@ def test_a_process_that_hangs_after_it_was_well_is_started_again(tmp_path: Path)
     asyncio.run(scenario())
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel does not count it")
+@pytest.mark.parametrize(
+    ("code", "is_killed"),
+    [("import time; time.sleep(60)", True), ("while True: pass", False)],
+    ids=["stands still", "is at work"],
+)
+def test_an_unwell_process_that_stands_still_is_killed_long_before_one_that_is_at_work(
+    tmp_path: Path, code: str, is_killed: bool
+) -> None:
+    answers = iter([WELL])
+
+    async def scenario() -> None:
+        probe = lambda: next(answers, Health(False, "starting", "Airflow says scheduler is unhealthy"))  # noqa: E731
+        unit = Unit(spec(tmp_path, code, probe, hung_after_s=600.0, still_after_s=1.0))
+        unit.start(unit.spec)
+        await until(lambda: unit.is_well)
+        if is_killed:
+            await until(lambda: unit.restarts == 1, limit_s=30)
+        else:
+            await asyncio.sleep(9)
+            assert unit.restarts == 0
+        await unit.stop()
+
+    asyncio.run(scenario())
+
+
 def test_what_was_well_and_does_not_answer_is_unreachable_when_it_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
