@@ -70,6 +70,8 @@ class UnknownSymbol(ProviderError):
     """`said` is what the provider answered."""
 
     exit_code = 13
+    # Nobody asks again by himself.
+    state = "stopped"
 
     def __init__(self, sentence: str, said: str = "no such symbol") -> None:
         super().__init__(sentence)

@@ -198,7 +198,9 @@ def test_a_backfill_without_an_answer_about_a_series_is_no_success(parts: Parts,
 
 
 def test_a_symbol_that_was_asked_for_by_name_and_is_unknown_is_no_success(whole_run: Any) -> None:
-    assert isinstance(whole_run(Request(["AAPL", "NOPE"]))[0], UnknownSymbol)
+    stopped, (state, detail) = whole_run(Request(["AAPL", "NOPE"]))
+    assert isinstance(stopped, UnknownSymbol)
+    assert (state, detail.partition(":")[0]) == ("stopped", "Parts knows no symbol NOPE"), "nobody tries it again"
 
 
 @pytest.mark.parametrize(
