@@ -44,7 +44,10 @@ async def obey(home: Home, restart: Restart) -> None:
 
 
 def take(home: Home, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-    """The rows of a statement; none where there is no platform yet, or no database that can be asked."""
+    """The rows of a statement; none where there is no platform yet, or no database that can be asked.
+
+    A database that is away is said by its own probe; one that refuses the statement is said here.
+    """
     kept = state.load(home)
     if kept is None or not kept.ports:
         return []
@@ -59,7 +62,8 @@ def take(home: Home, statement: str, values: tuple[object, ...]) -> list[tuple[A
         with connection, connection.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
-    except psycopg2.Error:
+    except psycopg2.Error as error:
+        log.warning("orders cannot be read", detail=str(error).strip().splitlines()[0])
         return []
     finally:
         connection.close()

@@ -1,11 +1,15 @@
 """Whose word a bar is, before and after a correction, and the seam between the provider's longer bars and our minutes."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
 import pytest
+from rich.console import Console
 
+from ingestion import database as ingestion_database
+from ingestion.gaps import report as gap_report
 from market.timeframes import MINUTE_MS
 from tests.embedded import Database
 from tests.stream.test_contracts import DatabaseStore
@@ -87,11 +91,14 @@ def test_a_seam_where_both_agree_and_one_where_they_do_not(fold: Fold, postgres:
                       (extract(epoch FROM first_disagreeing) * 1000)::bigint FROM v1.seams ORDER BY timeframe"""
     off = OPEN + 150 * MINUTE_MS
     assert read(postgres, seams) == [
-        ("15m", FRIDAY.isoformat(), 18 + 1 - 1, 1, 3, off),
-        ("1h", FRIDAY.isoformat(), 4 + 1 - 1, 1, 3, off - 30 * MINUTE_MS),
-        ("30m", FRIDAY.isoformat(), 9 - 1, 1, 3, off),
-        ("5m", FRIDAY.isoformat(), 58 - 1, 3, 3, off),
+        ("15m", FRIDAY.isoformat(), 18, 1, 3, off),
+        ("1h", FRIDAY.isoformat(), 4, 1, 3, off - 30 * MINUTE_MS),
+        ("30m", FRIDAY.isoformat(), 8, 1, 3, off),
+        ("5m", FRIDAY.isoformat(), 57, 3, 3, off),
     ]
+    console = Console(record=True, width=200)
+    gap_report.show(ingestion_database.Database(postgres.writer), console, None, 7)
+    assert re.search(rf"^AAPL +15m +{FRIDAY} +18 +1 +16:00 +up to 3 %$", console.export_text(), re.MULTILINE)
 
 
 def test_a_revision_says_whose_word_it_was(fold: Fold, postgres: Database) -> None:
