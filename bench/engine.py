@@ -19,13 +19,13 @@ from market.memory import FRAMES
 from market.recompute import warm_up
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
-from spark_jobs import ledger
 from spark_jobs.batch import Scanned, read_scan
-from spark_jobs.columns import copy_bytes, staged
-from spark_jobs.known import Known
-from spark_jobs.partials import PARTIALS
-from spark_jobs.scan import EVENTS, Scan
-from spark_jobs.writer import Writer
+from spark_jobs.database import ledger
+from spark_jobs.database.columns import copy_bytes, staged
+from spark_jobs.database.writer import Writer
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import EVENTS, Scan
+from spark_jobs.scan.partials import PARTIALS
 from tests.embedded import Database
 
 CLUSTER, TOPIC_ID, TOPIC, PARTITIONS = "bench", "bench", "market.events.v1", 2

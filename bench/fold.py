@@ -29,10 +29,10 @@ from market.recompute import warm_up
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
 from spark_jobs.batch import read_scan
-from spark_jobs.columns import copy_bytes, staged, staged_latest
-from spark_jobs.known import Known
-from spark_jobs.partials import PARTIALS
-from spark_jobs.scan import EVENTS, Scan
+from spark_jobs.database.columns import copy_bytes, staged, staged_latest
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import EVENTS, Scan
+from spark_jobs.scan.partials import PARTIALS
 
 HISTORY_BARS = 256
 SOURCE = "simulator"

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from market.contracts import Tick
 from market.timeframes import MINUTE_MS
-from spark_jobs.known import Known
-from spark_jobs.scan import EVENTS, Scan
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import EVENTS, Scan
 
 T0_MS = 1_795_046_400_000
 # Symbols, trades, and the market's time that they span in seconds.

@@ -20,9 +20,10 @@ from market.batches import Batch, Instrument
 from market.book import Book
 from market.recompute import warm_up
 from market.timeframes import DAY_MS, MINUTE_MS
-from spark_jobs import ledger, rebuild
-from spark_jobs.reader import Reader
-from spark_jobs.writer import Writer
+from spark_jobs.database import ledger
+from spark_jobs.database.reader import Reader
+from spark_jobs.database.writer import Writer
+from spark_jobs.start import rebuild
 from tests import embedded
 
 T0_MS = 1_795_012_200_000 // DAY_MS * DAY_MS  # 2026-11-18, midnight

@@ -2,7 +2,7 @@
 
     python -m bench.sink [--bars 100000] [--symbols 500] [--runs 5]
 
-    writer  spark_jobs/writer.py as the stream calls it for rows that are new: arrays encoded, COPY, one transaction
+    writer  spark_jobs/database/writer.py as the stream calls it for rows that are new: arrays encoded, COPY, one transaction
     jdbc    Spark's JDBC writer in append mode from a cached DataFrame of the same columns: two partitions, 10,000 rows a batch,
             reWriteBatchedInserts; it cannot upsert, and each partition of each table is a transaction of its own
     jdbc as it comes    the same without these two settings: 1,000 rows a batch, a statement a row
@@ -34,9 +34,9 @@ from market.batches import BarChanges
 from market.frames import annual_bars
 from market.series import SeriesKey
 from market.timeframes import DAY_MS, MINUTE_MS
-from spark_jobs import statements
-from spark_jobs.columns import copy_bytes, staged
-from spark_jobs.writer import Writer
+from spark_jobs.database import statements
+from spark_jobs.database.columns import copy_bytes, staged
+from spark_jobs.database.writer import Writer
 from stack.java.runtime import Java
 from stack.passwords import WRITER, secret
 from tests.embedded import Database

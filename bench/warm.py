@@ -27,9 +27,10 @@ from market.batches import Batch, Instrument
 from market.book import Book
 from market.recompute import warm_up
 from market.timeframes import TIMEFRAMES
-from spark_jobs import ledger, rebuild
-from spark_jobs.reader import Reader
-from spark_jobs.writer import Writer
+from spark_jobs.database import ledger
+from spark_jobs.database.reader import Reader
+from spark_jobs.database.writer import Writer
+from spark_jobs.start import rebuild
 from tests.stream.rig import Rig, until
 
 SYMBOLS_AT_ONCE = 50

@@ -20,10 +20,10 @@ from psycopg2.extensions import cursor as Cursor
 
 from bench.fold import SOURCE, arrow, records, warm_book
 from spark_jobs.batch import read_scan
-from spark_jobs.known import Known
-from spark_jobs.partials import PARTIALS
-from spark_jobs.scan import Scan
-from spark_jobs.writer import Writer
+from spark_jobs.database.writer import Writer
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import Scan
+from spark_jobs.scan.partials import PARTIALS
 from tests import embedded
 
 TOOK: dict[str, list[float]] = defaultdict(list)

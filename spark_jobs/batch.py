@@ -22,8 +22,8 @@ from market.frames import span, to_days
 from market.latest import BEFORE, LAST_TICKS, LATEST, TICK, Prices, last_two_of
 from market.series import SeriesKey
 from market.timeframes import MINUTE_MS, TIMEFRAMES, Timeframe
-from spark_jobs.scan import EVENTS
-from spark_jobs.splits import splits_in
+from spark_jobs.database.splits import splits_in
+from spark_jobs.scan.one_pass import EVENTS
 
 # Why the calendar refuses a bar that is right by itself.
 OUTSIDE_OF_HOURS = "outside of its session's hours: only minutes are kept there"

@@ -7,7 +7,7 @@ import gc
 
 from pyspark.daemon import manager
 
-from spark_jobs import fetch  # noqa: F401
+from spark_jobs.scan import fetch  # noqa: F401
 
 if __name__ == "__main__":
     gc.collect()

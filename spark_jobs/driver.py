@@ -14,19 +14,21 @@ from market.errors import Reason
 from market.past import Past, Recomputation, divide, work_off
 from market.topics import DAY_MS
 from spark_jobs import health as metrics
-from spark_jobs import kill_points, ledger, rebuild, recomputations, topics
+from spark_jobs import kill_points, topics
 from spark_jobs.batch import Scanned, read_scan
-from spark_jobs.bounds import Bounds
-from spark_jobs.columns import TOPIC_NAMES
+from spark_jobs.database import ledger, recomputations
+from spark_jobs.database.columns import TOPIC_NAMES
+from spark_jobs.database.reader import read_instruments
 from spark_jobs.health import Health
 from spark_jobs.held import Held
 from spark_jobs.kill_points import AT_COMMIT, Point
-from spark_jobs.known import Known
-from spark_jobs.originals import from_log, restore
 from spark_jobs.planned import Planned
-from spark_jobs.reader import read_instruments
-from spark_jobs.scan import Scan
+from spark_jobs.scan.bounds import Bounds
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import Scan
+from spark_jobs.scan.originals import from_log, restore
 from spark_jobs.settings import Settings
+from spark_jobs.start import rebuild
 from spark_jobs.strangers import Strangers
 
 # What claims to happen later than this from now is refused; partitions are made further ahead.

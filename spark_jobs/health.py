@@ -14,7 +14,7 @@ import psycopg2
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from spark_jobs.ledger import QUERY, Fenced
+from spark_jobs.database.ledger import QUERY, Fenced
 
 BEAT_S = 2.0
 PARTITIONS_EVERY_S = 3600.0

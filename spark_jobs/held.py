@@ -15,15 +15,17 @@ import structlog
 from psycopg2.extensions import connection as Connection
 
 from market.book import Book
-from spark_jobs import chosen_history, ledger, rebuild, recomputations, topics
 from spark_jobs import health as metrics
+from spark_jobs import topics
+from spark_jobs.database import ledger, recomputations
+from spark_jobs.database.reader import Reader, read_instruments, read_latest, read_written_from
+from spark_jobs.database.splits import read_splits
+from spark_jobs.database.two_readers import TwoReaders
+from spark_jobs.database.writer import Writer
 from spark_jobs.health import Health
-from spark_jobs.known import Known
-from spark_jobs.reader import Reader, read_instruments, read_latest, read_written_from
+from spark_jobs.scan.known import Known
 from spark_jobs.settings import Settings
-from spark_jobs.splits import read_splits
-from spark_jobs.two_readers import TwoReaders
-from spark_jobs.writer import Writer
+from spark_jobs.start import chosen_history, rebuild
 
 AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
 FIRST_RETRY_S, LAST_RETRY_S = 0.25, 10.0

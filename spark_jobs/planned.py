@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-from spark_jobs.fetch import Fetcher, Range, Task, Unfetched, fetcher
-from spark_jobs.ledger import LedgerMoved, Positions
-from spark_jobs.partials import PACKED_DDL, PARTIALS, unpack
-from spark_jobs.scan import Scan
+from spark_jobs.database.ledger import LedgerMoved, Positions
+from spark_jobs.scan.fetch import Fetcher, Range, Task, Unfetched, fetcher
+from spark_jobs.scan.one_pass import Scan
+from spark_jobs.scan.partials import PACKED_DDL, PARTIALS, unpack
 from spark_jobs.settings import Settings
 from spark_jobs.topics import TOPIC_CODES
 

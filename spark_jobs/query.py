@@ -17,15 +17,15 @@ from pyspark.sql.streaming import StreamingQuery
 from market import recompute
 from market.timeframes import DAY_MS
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
-from spark_jobs import fetch
+from spark_jobs.database.ledger import Fenced, LedgerMoved, Positions
 from spark_jobs.driver import Driver
-from spark_jobs.fetch import Unfetched
 from spark_jobs.health import Health, Heartbeat
 from spark_jobs.held import AWAY, Stopped
-from spark_jobs.ledger import Fenced, LedgerMoved, Positions
 from spark_jobs.log import configure
-from spark_jobs.session import Session, jvm_may_be_gone
+from spark_jobs.scan import fetch
+from spark_jobs.scan.fetch import Unfetched
 from spark_jobs.settings import Settings
+from spark_jobs.start.session import Session, jvm_may_be_gone
 from spark_jobs.topics import TOPIC_CODES
 
 FENCED = 3

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming import StreamingQuery
 
 from spark_jobs.query import UNLOGGED
-from spark_jobs.session import Session
+from spark_jobs.start.session import Session
 
 LIMIT_S = 120
 # A port that nobody serves, and how long Kafka's client tries it.

@@ -8,8 +8,8 @@ import sys
 from pydantic import ValidationError
 
 from market.choices import BadChoice
-from spark_jobs.session import Session
 from spark_jobs.settings import Settings, problems
+from spark_jobs.start.session import Session
 
 
 def main() -> int:

@@ -11,11 +11,12 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from market.topics import DEAD_LETTERS, EVENTS, HISTORY
-from spark_jobs import ledger, scan
-from spark_jobs.ledger import Position, Positions
+from spark_jobs.database import ledger
+from spark_jobs.database.ledger import Position, Positions
+from spark_jobs.scan import one_pass
 
-EVENTS_CODE = scan.EVENTS
-TOPIC_CODES = {EVENTS.name: EVENTS_CODE, HISTORY.name: scan.HISTORY, DEAD_LETTERS.name: scan.DEAD_LETTERS}
+EVENTS_CODE = one_pass.EVENTS
+TOPIC_CODES = {EVENTS.name: EVENTS_CODE, HISTORY.name: one_pass.HISTORY, DEAD_LETTERS.name: one_pass.DEAD_LETTERS}
 TIMEOUT_S = 10.0
 
 Key = TypeVar("Key")

@@ -16,9 +16,10 @@ from market.chosen import NOTHING
 from market.past import Recomputation, work_off
 from market.series import SeriesKey
 from market.topics import HISTORY
-from spark_jobs import chosen_history, ledger, rebuild, recomputations
-from spark_jobs.reader import Reader
-from spark_jobs.writer import Writer
+from spark_jobs.database import ledger, recomputations
+from spark_jobs.database.reader import Reader
+from spark_jobs.database.writer import Writer
+from spark_jobs.start import chosen_history, rebuild
 from tests.embedded import Database
 from tests.stream.rig import Rig
 from tests.stream.test_restart import COIN, MINUTE_MS, minutes

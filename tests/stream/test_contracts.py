@@ -14,10 +14,10 @@ from market import indicators
 from market.batches import Changes
 from market.memory import Newest
 from market.series import SeriesKey
-from spark_jobs.columns import BAR_COLUMNS, INDICATOR_COLUMNS
-from spark_jobs.reader import MAY_BE_NULL, Reader, read_latest
-from spark_jobs.statements import KEY
-from spark_jobs.writer import Writer
+from spark_jobs.database.columns import BAR_COLUMNS, INDICATOR_COLUMNS
+from spark_jobs.database.reader import MAY_BE_NULL, Reader, read_latest
+from spark_jobs.database.statements import KEY
+from spark_jobs.database.writer import Writer
 from tests.embedded import Database
 from tests.unit.market.folds import Fold, MemoryStore, difference
 from tests.unit.market.worlds import (

@@ -10,9 +10,10 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from psycopg2.extensions import connection as Connection
 
 from market.topics import EVENTS
-from spark_jobs import ledger, topics
-from spark_jobs.ledger import Advance, Fenced, LedgerMoved, Positions
-from spark_jobs.scan import EVENTS as EVENTS_CODE
+from spark_jobs import topics
+from spark_jobs.database import ledger
+from spark_jobs.database.ledger import Advance, Fenced, LedgerMoved, Positions
+from spark_jobs.scan.one_pass import EVENTS as EVENTS_CODE
 from stack.parts.topics import ensure_topics
 from tests.embedded import Database
 from tests.stream.rig import until

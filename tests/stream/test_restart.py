@@ -12,11 +12,12 @@ from market.book import Book
 from market.chosen import NOTHING
 from market.series import SeriesKey
 from market.timeframes import TIMEFRAMES
-from spark_jobs import ledger, rebuild
+from spark_jobs.database import ledger
+from spark_jobs.database.reader import Reader
+from spark_jobs.database.two_readers import TwoReaders
+from spark_jobs.database.writer import Writer
 from spark_jobs.held import AWAY
-from spark_jobs.reader import Reader
-from spark_jobs.two_readers import TwoReaders
-from spark_jobs.writer import Writer
+from spark_jobs.start import rebuild
 from tests.embedded import Database
 from tests.unit.market.folds import Fold, MemoryStore, difference
 from tests.unit.market.worlds import FRIDAY, INSTRUMENTS, BarEvent, ClockEvent, Event, TickEvent, batch_of, open_ms
@@ -107,7 +108,7 @@ def test_series_read_back_together_are_what_was_written(postgres: Database) -> N
 def test_two_connections_read_the_same_as_one_in_the_same_order(
     postgres: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spark_jobs.reader.SERIES_AT_ONCE", 1)
+    monkeypatch.setattr("spark_jobs.database.reader.SERIES_AT_ONCE", 1)
     connection = psycopg2.connect(postgres.writer)
     writer, fold = Writer(connection, "simulator"), Fold()
     writer.prepare()
@@ -135,7 +136,7 @@ def test_two_connections_read_the_same_as_one_in_the_same_order(
 def test_a_second_connection_that_breaks_is_a_database_that_is_away(
     postgres: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spark_jobs.reader.SERIES_AT_ONCE", 1)
+    monkeypatch.setattr("spark_jobs.database.reader.SERIES_AT_ONCE", 1)
     connection, broken = psycopg2.connect(postgres.writer), psycopg2.connect(postgres.writer)
     broken.close()
     keys = [SeriesKey(COIN, timeframe, "regular") for timeframe in TIMEFRAMES]

@@ -14,8 +14,8 @@ from psycopg2.extensions import connection as Connection
 from market.batches import Instrument
 from market.calendars import sessions
 from spark_jobs import topics
-from spark_jobs.ledger import Position, begin_partition, claim_epoch
-from spark_jobs.rebuild import store_sessions
+from spark_jobs.database.ledger import Position, begin_partition, claim_epoch
+from spark_jobs.start.rebuild import store_sessions
 from tests.embedded import Database
 from tests.stream.rig import Rig
 

@@ -10,9 +10,9 @@ from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 from market.batches import BarChanges, Batch, Changes
-from spark_jobs import ledger, statements, writer
 from spark_jobs.batch import Scanned
-from spark_jobs.writer import Writer
+from spark_jobs.database import ledger, statements, writer
+from spark_jobs.database.writer import Writer
 from tests.embedded import Database
 from tests.stream.test_restart import minutes
 from tests.unit.market.folds import Fold

@@ -7,8 +7,9 @@ was heard it is not asked whether the batch was written. All else is the stream 
 import sys
 from typing import Any
 
-from spark_jobs import driver, ledger, stream
-from spark_jobs.scan import Scan
+from spark_jobs import driver, stream
+from spark_jobs.database import ledger
+from spark_jobs.scan.one_pass import Scan
 
 
 def advance(cursor: Any, cluster_id: str, epoch: int, steps: list[ledger.Advance]) -> None:

@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from market.batches import Batch, Changes
 from spark_jobs.batch import Scanned
-from spark_jobs.writer import Writer
+from spark_jobs.database.writer import Writer
 from tests.stream.dashboard.rows import BAR, insert
 
 Rows = list[tuple[Any, ...]]

@@ -20,14 +20,14 @@ from simulator.listings import read_listings
 from simulator.market import Market
 from simulator.splits import read_splits
 from spark_jobs.batch import read_scan
-from spark_jobs.known import Known
-from spark_jobs.partials import PARTIALS
-from spark_jobs.reader import Reader
-from spark_jobs.scan import HISTORY, Scan
-from spark_jobs.writer import Writer
+from spark_jobs.database.reader import Reader
+from spark_jobs.database.writer import Writer
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import HISTORY, Scan
+from spark_jobs.scan.partials import PARTIALS
 from tests.stream.adjusted.telling import Rows
 from tests.unit.market.worlds import INSTRUMENTS
-from tests.unit.spark_jobs.test_scan import batch_of as arrow_batch
+from tests.unit.spark_jobs.scan.test_scan import batch_of as arrow_batch
 
 pytestmark = pytest.mark.stream
 

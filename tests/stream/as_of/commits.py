@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from market import indicators
 from market.as_of import indicators_as_of
 from market.timeframes import MINUTE_MS, TIMEFRAMES
-from spark_jobs.writer import Writer
+from spark_jobs.database.writer import Writer
 from tests.stream.test_contracts import DatabaseStore
 from tests.unit.market.worlds import BarEvent, ClockEvent, Event, TickEvent
 

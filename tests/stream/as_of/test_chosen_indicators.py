@@ -14,8 +14,8 @@ from market.batches import Batch, Changes
 from market.choices import Choices, parse
 from market.frames import to_days
 from spark_jobs.batch import Scanned
-from spark_jobs.reader import Reader
-from spark_jobs.writer import Writer
+from spark_jobs.database.reader import Reader
+from spark_jobs.database.writer import Writer
 from tests.stream.as_of.commits import DAY, NOON_MS, SYMBOL, Rows, TimedStore, ask, batches, indicators_seen, minute
 from tests.unit.market.folds import Fold
 from tests.unit.market.worlds import INSTRUMENTS, BarEvent, Event, batch_of

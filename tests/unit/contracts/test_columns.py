@@ -8,12 +8,12 @@ from market import indicators
 from market.bars import BAR
 from market.contracts import FIELD_TYPES, Bar, Tick
 from market.topics import TOPICS
-from spark_jobs.columns import ARROW_TYPES as COLUMN_TYPES
-from spark_jobs.columns import BAR_COLUMNS, STAGE_COLUMNS, STAGE_SCHEMA, TOPIC_NAMES
-from spark_jobs.decode import TICK
-from spark_jobs.decode_bars import BAR as BAR_SHAPE
-from spark_jobs.partials import PACKED, PACKED_DDL, PARTIALS
-from spark_jobs.scan import DEAD_LETTERS, EVENTS, HISTORY
+from spark_jobs.database.columns import ARROW_TYPES as COLUMN_TYPES
+from spark_jobs.database.columns import BAR_COLUMNS, STAGE_COLUMNS, STAGE_SCHEMA, TOPIC_NAMES
+from spark_jobs.scan.decode import TICK
+from spark_jobs.scan.decode_bars import BAR as BAR_SHAPE
+from spark_jobs.scan.one_pass import DEAD_LETTERS, EVENTS, HISTORY
+from spark_jobs.scan.partials import PACKED, PACKED_DDL, PARTIALS
 
 pytestmark = pytest.mark.unit
 

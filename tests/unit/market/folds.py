@@ -122,7 +122,7 @@ class Fold:
         self.restart()
 
     def restart(self) -> None:
-        """A new driver: everything is read from the store, as `spark_jobs.rebuild.wake` does."""
+        """A new driver: everything is read from the store, as `spark_jobs.start.rebuild.wake` does."""
         self.book = Book(self.store, dict(INSTRUMENTS), self.chosen)
         if self.store.latest:
             self.book.know_latest(Prices(list(self.store.latest), np.concatenate(list(self.store.latest.values()))))

@@ -18,11 +18,11 @@ from market.contracts import Bar, Clock, DeadLetter, Record, Tick, decode
 from market.frames import bucket
 from market.latest import BEFORE, TICK
 from market.series import SeriesKey
-from spark_jobs import partials
 from spark_jobs.batch import OffsetRange, Scanned, join_ranges, read_scan
-from spark_jobs.known import Known
-from spark_jobs.partials import PARTIALS, pack
-from spark_jobs.scan import EVENTS, HISTORY, Scan
+from spark_jobs.scan import partials
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import EVENTS, HISTORY, Scan
+from spark_jobs.scan.partials import PARTIALS, pack
 from tests.unit.market.test_book import Log, logs
 from tests.unit.market.worlds import (
     FRIDAY,
@@ -39,7 +39,7 @@ from tests.unit.market.worlds import (
     last_two,
     open_ms,
 )
-from tests.unit.spark_jobs.test_scan import batch_of as arrow_batch
+from tests.unit.spark_jobs.scan.test_scan import batch_of as arrow_batch
 
 pytestmark = pytest.mark.unit
 

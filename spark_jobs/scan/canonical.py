@@ -1,8 +1,8 @@
 """Ticks to the letter as `Tick.encode` writes them, read byte by byte by compiled code.
 
 Nearly every record of a market is one. A record that differs in anything (a field more, another order, an exponent, an escape, a
-value that the contract refuses) is left to `spark_jobs.decode` and to the contract itself: what is read here is what the contract
-would have read, to the last bit of a price (tests/unit/spark_jobs/test_canonical.py).
+value that the contract refuses) is left to `decode.py` beside it and to the contract itself: what is read here is what the contract
+would have read, to the last bit of a price (tests/unit/spark_jobs/scan/test_canonical.py).
 """
 
 import json
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from market.bars import NONE
 from market.contracts import END_MS, FIRST_MS, MAX_PRICE, SCHEMA_VERSION, Tick
-from spark_jobs.bounds import Bounds
-from spark_jobs.known import NOT_KNOWN, Known, code_of
+from spark_jobs.scan.bounds import Bounds
+from spark_jobs.scan.known import NOT_KNOWN, Known, code_of
 
 Columns = dict[str, NDArray[np.generic]]
 

@@ -12,8 +12,8 @@ from market.batches import BarChanges
 from market.choices import Choices
 from market.memory import StoredRows
 from market.series import SeriesKey
-from spark_jobs import copied, statements
-from spark_jobs.columns import copy_bytes, nullable, record_batch, schema_of, timestamps
+from spark_jobs.database import copied, statements
+from spark_jobs.database.columns import copy_bytes, nullable, record_batch, schema_of, timestamps
 
 COLUMNS = {
     "symbol": "text",

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from market.contracts import Tick, decode
 from market.errors import Rejected
-from spark_jobs.bounds import Bounds
-from spark_jobs.canonical import read_ticks
-from spark_jobs.known import NOT_KNOWN, Known, code_of
-from tests.unit.spark_jobs import payloads
-from tests.unit.spark_jobs.payloads import SOURCE, SYMBOLS, T0
+from spark_jobs.scan.bounds import Bounds
+from spark_jobs.scan.canonical import read_ticks
+from spark_jobs.scan.known import NOT_KNOWN, Known, code_of
+from tests.unit.spark_jobs.scan import payloads
+from tests.unit.spark_jobs.scan.payloads import SOURCE, SYMBOLS, T0
 
 pytestmark = pytest.mark.unit
 

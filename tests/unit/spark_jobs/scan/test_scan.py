@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from market.actions import TAKEN_BACK
 from market.contracts import Action, Bar, Clock, DeadLetter, Tick, decode
 from market.errors import Reason, Rejected
-from spark_jobs.bounds import Bounds
-from spark_jobs.decode import TICK as TICK_SHAPE
-from spark_jobs.decode import split, valid_ticks
-from spark_jobs.known import Known
-from spark_jobs.scan import DEAD_LETTERS, EVENTS, HISTORY, Scan
-from tests.unit.spark_jobs import payloads
-from tests.unit.spark_jobs.payloads import SOURCE, SYMBOLS, T0
+from spark_jobs.scan.bounds import Bounds
+from spark_jobs.scan.decode import TICK as TICK_SHAPE
+from spark_jobs.scan.decode import split, valid_ticks
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import DEAD_LETTERS, EVENTS, HISTORY, Scan
+from tests.unit.spark_jobs.scan import payloads
+from tests.unit.spark_jobs.scan.payloads import SOURCE, SYMBOLS, T0
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from market.contracts import SESSIONS
-from spark_jobs.minutes import Columns, fold
+from spark_jobs.scan.minutes import Columns, fold
 
 PARTIALS = pa.schema(
     [

@@ -12,7 +12,7 @@ from market.batches import Instrument
 from market.choices import Choices
 from market.memory import Newest
 from market.series import SeriesKey
-from spark_jobs.reader import Reader, chunks
+from spark_jobs.database.reader import Reader, chunks
 
 # From so many reads on a second connection is worth its making; so many are done before they are asked for.
 READS_FOR_TWO = 4

@@ -11,11 +11,11 @@ import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException
 from numpy.typing import NDArray
 
-from spark_jobs import rdkafka
-from spark_jobs.known import Known
-from spark_jobs.partials import pack, table
-from spark_jobs.rdkafka import NO_OFFSET, Client, Read
-from spark_jobs.scan import Scan, leave_imports_alone
+from spark_jobs.scan import rdkafka
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import Scan, leave_imports_alone
+from spark_jobs.scan.partials import pack, table
+from spark_jobs.scan.rdkafka import NO_OFFSET, Client, Read
 
 # A broker that is short of a processor, or of its disk, has been seen to keep a fetch waiting for half of this.
 PATIENCE_S = 45.0

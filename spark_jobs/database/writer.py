@@ -18,9 +18,9 @@ from market.choices import Choices
 from market.chosen import NOTHING
 from market.latest import Prices
 from market.timeframes import MINUTE_MS
-from spark_jobs import chosen, ledger, statements
 from spark_jobs.batch import Scanned
-from spark_jobs.columns import TOPIC_NAMES, copy_bytes, staged, staged_latest, staged_quality
+from spark_jobs.database import chosen, ledger, statements
+from spark_jobs.database.columns import TOPIC_NAMES, copy_bytes, staged, staged_latest, staged_quality
 
 log = structlog.get_logger()
 

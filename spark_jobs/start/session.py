@@ -97,8 +97,8 @@ def hand_over_signals(spark: SparkSession, do: Callable[[], None]) -> None:
 def warm(spark: SparkSession) -> None:
     """One scan of nothing: the first batch then finds the planner loaded, the code generated and the Python workers there."""
     # What scans is imported while the JVM makes the session, not before.
-    from spark_jobs.fetch import warm_up
-    from spark_jobs.partials import PACKED_DDL
+    from spark_jobs.scan.fetch import warm_up
+    from spark_jobs.scan.partials import PACKED_DDL
 
     cores = spark.sparkContext.defaultParallelism
     spark.range(0, cores, 1, cores).mapInArrow(warm_up, PACKED_DDL).toArrow()

@@ -1,6 +1,6 @@
 """Planned ranges, read from a log that has holes, is cut short, ends early or does not answer.
 
-The log is a list in memory that answers as `spark_jobs.rdkafka.Client` does: what comes in one read is cut at random.
+The log is a list in memory that answers as `spark_jobs.scan.rdkafka.Client` does: what comes in one read is cut at random.
 """
 
 import random
@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.contracts import Clock
-from spark_jobs.fetch import Fetcher, Range, Unfetched
-from spark_jobs.known import Known
-from spark_jobs.ledger import LedgerMoved, Position
+from spark_jobs.database.ledger import LedgerMoved, Position
 from spark_jobs.planned import ranges, read_ends
-from spark_jobs.rdkafka import NO_OFFSET, Read
-from spark_jobs.scan import DEAD_LETTERS, EVENTS, Scan
+from spark_jobs.scan.fetch import Fetcher, Range, Unfetched
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import DEAD_LETTERS, EVENTS, Scan
+from spark_jobs.scan.rdkafka import NO_OFFSET, Read
 
 pytestmark = pytest.mark.unit
 

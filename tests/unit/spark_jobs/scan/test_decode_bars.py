@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from market.contracts import Bar, decode
 from market.errors import Reason, Rejected
-from spark_jobs.known import Known
-from spark_jobs.scan import HISTORY, Scan
-from tests.unit.spark_jobs.payloads import SOURCE, SYMBOLS, T0, WRONG
+from spark_jobs.scan.known import Known
+from spark_jobs.scan.one_pass import HISTORY, Scan
+from tests.unit.spark_jobs.scan.payloads import SOURCE, SYMBOLS, T0, WRONG
 
 pytestmark = pytest.mark.unit
 

@@ -5,11 +5,11 @@ import pytest
 
 from market.contracts import Tick
 from market.errors import Reason
-from spark_jobs.bounds import EVERYTHING, Bounds
-from spark_jobs.decode import TICK as TICK_SHAPE
-from spark_jobs.decode import split
-from tests.unit.spark_jobs.payloads import SOURCE, T0
-from tests.unit.spark_jobs.test_scan import TICK, bar, batch_of, rejects, scanned
+from spark_jobs.scan.bounds import EVERYTHING, Bounds
+from spark_jobs.scan.decode import TICK as TICK_SHAPE
+from spark_jobs.scan.decode import split
+from tests.unit.spark_jobs.scan.payloads import SOURCE, T0
+from tests.unit.spark_jobs.scan.test_scan import TICK, bar, batch_of, rejects, scanned
 
 pytestmark = pytest.mark.unit
 

@@ -1,7 +1,7 @@
 """The SQL of a batch's transaction, built once from the column lists."""
 
 from market import indicators
-from spark_jobs.columns import BAR_COLUMNS, LATEST_COLUMNS, QUALITY_COLUMNS, STAGE_COLUMNS
+from spark_jobs.database.columns import BAR_COLUMNS, LATEST_COLUMNS, QUALITY_COLUMNS, STAGE_COLUMNS
 
 KEY = ("symbol", "timeframe", "ts")
 

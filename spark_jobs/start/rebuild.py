@@ -14,8 +14,8 @@ from market.calendars import sessions
 from market.indicators import kernel_version
 from market.recompute import recompute_all
 from market.series import SeriesKey
-from spark_jobs.ledger import QUERY
-from spark_jobs.writer import Writer
+from spark_jobs.database.ledger import QUERY
+from spark_jobs.database.writer import Writer
 
 SESSIONS_BEHIND = timedelta(days=800)
 SESSIONS_AHEAD = timedelta(days=60)

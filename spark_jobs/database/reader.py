@@ -20,8 +20,8 @@ from market.extremes import EXTREMES
 from market.latest import AROUND, BEFORE, LATEST, TICK, Prices
 from market.memory import Newest, StoredRows
 from market.series import SeriesKey
-from spark_jobs import chosen, copied
-from spark_jobs.columns import BAR_COLUMNS, TOPIC_NAMES
+from spark_jobs.database import chosen, copied
+from spark_jobs.database.columns import BAR_COLUMNS, TOPIC_NAMES
 
 SERIES_AT_ONCE = 256
 MAY_BE_NULL = ("volume", "quoted_high", "quoted_low")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from spark_jobs.fetch import FETCH, Fetcher, Range
-from spark_jobs.rdkafka import NO_OFFSET, Client, Read
+from spark_jobs.scan.fetch import FETCH, Fetcher, Range
+from spark_jobs.scan.rdkafka import NO_OFFSET, Client, Read
 
 pytestmark = pytest.mark.unit
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from market.actions import TAKEN_BACK
 from market.contracts import Action, Bar, Clock, DeadLetter, Record, Tick, decode, event_in, receipt_in
 from market.errors import Reason, Rejected
-from spark_jobs.bounds import EVERYTHING, Bounds
-from spark_jobs.canonical import read_ticks
-from spark_jobs.decode import TICK, split, valid_ticks
-from spark_jobs.decode_bars import BAR, valid_bars
-from spark_jobs.known import NOT_KNOWN, Known
-from spark_jobs.minutes import Columns
-from spark_jobs.partials import fold_ticks, table
+from spark_jobs.scan.bounds import EVERYTHING, Bounds
+from spark_jobs.scan.canonical import read_ticks
+from spark_jobs.scan.decode import TICK, split, valid_ticks
+from spark_jobs.scan.decode_bars import BAR, valid_bars
+from spark_jobs.scan.known import NOT_KNOWN, Known
+from spark_jobs.scan.minutes import Columns
+from spark_jobs.scan.partials import fold_ticks, table
 
 # The topics as they travel to the driver: the name itself in every row would cost more than the row.
 EVENTS, HISTORY, DEAD_LETTERS = range(3)
@@ -237,7 +237,7 @@ def tick_row(tick: Tick) -> dict[str, object]:
 
 
 def quoted(tick: Tick) -> dict[str, object]:
-    """What a tick tells of the day's extremes, as `spark_jobs.minutes` has it."""
+    """What a tick tells of the day's extremes, as `spark_jobs.scan.minutes` has it."""
     high, low = tick.day_high, tick.day_low
     is_within = (low is None or low <= tick.price) and (high is None or tick.price <= high)
     return {

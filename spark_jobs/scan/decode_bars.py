@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from market.contracts import MAX_EXACT, MAX_PRICE, SESSIONS, Bar
 from market.frames import to_days
 from market.timeframes import DAY_MS, INTRADAY, MINUTE_MS, TIMEFRAMES
-from spark_jobs.bounds import JUDGED, Bounds
-from spark_jobs.decode import equals, floats, integers, keeps_common, shape_of
+from spark_jobs.scan.bounds import JUDGED, Bounds
+from spark_jobs.scan.decode import equals, floats, integers, keeps_common, shape_of
 
 BAR = shape_of(Bar)
 INTRADAY_NAMES = tuple(frame.name for frame in INTRADAY)

@@ -19,9 +19,10 @@ from market.choices import choice_of
 from market.chosen import code_version
 from market.memory import Memory
 from market.series import SeriesKey
-from spark_jobs import chosen, rebuild
-from spark_jobs.ledger import QUERY
-from spark_jobs.writer import Writer
+from spark_jobs.database import chosen
+from spark_jobs.database.ledger import QUERY
+from spark_jobs.database.writer import Writer
+from spark_jobs.start import rebuild
 
 Key = tuple[str, str, str]  # timeframe, kind, params
 

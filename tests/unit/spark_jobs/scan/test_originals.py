@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from spark_jobs.originals import NEAR, restore, runs
-from spark_jobs.scan import HISTORY
+from spark_jobs.scan.one_pass import HISTORY
+from spark_jobs.scan.originals import NEAR, restore, runs
 from tests.unit.market.worlds import MONDAY
 from tests.unit.spark_jobs.test_batch import HOUR_MS, NEW_YORK_OPEN, bar_of, read
 

@@ -22,7 +22,7 @@ from market.contracts import (
     Record,
     Tick,
 )
-from spark_jobs.bounds import EVERYTHING, Bounds
+from spark_jobs.scan.bounds import EVERYTHING, Bounds
 
 # Records: a bad block that is no larger goes to the contract one by one.
 SMALLEST_BLOCK = 64

@@ -1,0 +1,1 @@
+"""What the stream reads and writes in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""What a start of the stream does before its first batch."""
