@@ -22,7 +22,7 @@ from tests.embedded import REPO, running, wait_until
 INGESTION = """
 import json, sys, tempfile, time
 from pathlib import Path
-from ingestion.budget import Budget
+from ingestion.requesting.budget import Budget
 from ingestion.errors import ProviderError
 from ingestion.providers.yahoo import Yahoo
 import logging, structlog
@@ -47,8 +47,8 @@ for number, line in enumerate(sys.stdin):
 LIVE = """
 import asyncio, json, random, sys, tempfile, time
 from pathlib import Path
-from ingestion.budget import Budget
-from ingestion.feed import Feed
+from ingestion.requesting.budget import Budget
+from ingestion.live.feed import Feed
 from ingestion.providers.base import MalformedFrame
 from ingestion.providers.yahoo import Yahoo
 import logging, structlog
