@@ -40,6 +40,8 @@ INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
 SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f/?#%\\]{1,40}")
 CURLS_NUMBER = re.compile(r"^(Failed to perform, )?curl: \(\d+\) ")
 CURLS_ADVICE = re.compile(r"\.? *See https?://\S*curl\.se/.*$")
+# Minutes without a trade may stand in an answer as rows without a price, so many of them and no other hardly.
+FEWEST_WITHOUT_PRICES = 10
 # PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
 BEFORE_OPEN, REGULAR = 0, 1
 
@@ -171,6 +173,8 @@ class Yahoo:
         ticker = yf.Ticker(symbol, session=self._session)
         try:
             frame = ticker.history(auto_adjust=False, actions=True, timeout=REQUEST_TIMEOUT_S, **arguments)
+            if is_without_prices(self._session.chart_body):
+                raise ValueError("no row has a price")
         except Exception as error:
             if is_empty_answer(error, self._session.chart_status, self._session.chart_body):
                 return ticker, asked_ms, pd.DataFrame()
@@ -245,6 +249,20 @@ def is_empty_answer(error: Exception, status: int, body: bytes) -> bool:
         return bool(result["meta"]["symbol"]) and not result.get("timestamp")
     except (ValueError, KeyError, TypeError):
         return False
+
+
+def is_without_prices(body: bytes) -> bool:
+    """Whether an answer has many rows and a price in none of them.
+
+    yfinance stumbles over such an answer only where there is no split or dividend in it; with one it gives a frame without rows, as
+    if nobody had traded.
+    """
+    try:
+        [result] = json.loads(body)["chart"]["result"]
+        closes = result["indicators"]["quote"][0]["close"]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return False
+    return len(closes) >= FEWEST_WITHOUT_PRICES and not any(close is not None for close in closes)
 
 
 def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:

@@ -208,6 +208,19 @@ def test_a_lost_connection_is_said_without_curls_advice(yahoo: Yahoo, wire: Wire
     assert str(raised.value) == sentence
 
 
+@pytest.mark.parametrize("with_split", [False, True])
+def test_an_answer_without_any_price_is_no_market_in_which_nobody_traded(
+    yahoo: Yahoo, wire: Wire, with_split: bool
+) -> None:
+    times, none = [1764000000 + 60 * k for k in range(20)], [None] * 20
+    rows = quotes(times, open=none, high=none, low=none, close=none, volume=none)
+    split = {"date": times[0], "numerator": 4, "denominator": 1, "splitRatio": "4:1"}
+    events = {"events": {"splits": {str(times[0]): split}}} if with_split else {}
+    wire.answer = answered(200, chart(**rows, **events))
+    with pytest.raises(errors.Malformed):
+        yahoo.newest("AAPL", "1m")
+
+
 def test_an_answer_that_makes_no_sense_is_kept_for_the_dead_letter(yahoo: Yahoo, wire: Wire) -> None:
     wire.answer = answered(200, b"<html>We will be back</html>")
     with pytest.raises(errors.Malformed) as raised:
