@@ -19,7 +19,7 @@ from ingestion.providers.files import Files
 from ingestion.records.instruments import Instrument
 from ingestion.requesting.budget import Budget
 from tests.unit.ingestion.providers.provider_kit import Case, LiveProviderContract, ProviderContract
-from tests.unit.ingestion.providers.test_yahoo import answered, chart, quotes
+from tests.unit.ingestion.providers.wire import answered, chart, quotes
 
 pytestmark = pytest.mark.unit
 
