@@ -140,6 +140,16 @@ def stored_bars(database: Database, symbol: str, timeframe: str, since_ms: int) 
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
+def traded_minutes(database: Database, symbol: str, start_ms: int, end_ms: int) -> list[int]:
+    """The starts of the regular minutes in which there were trades, whoever said so."""
+    rows = database.run(
+        "SELECT (extract(epoch FROM ts) * 1000)::bigint FROM core.bars WHERE symbol = %s AND timeframe = '1m'"
+        " AND ts >= %s AND ts < %s AND session = 'regular' AND volume IS DISTINCT FROM 0",
+        (symbol, timestamp(start_ms), timestamp(end_ms)),
+    )
+    return [row[0] for row in rows]
+
+
 def stored_closes(database: Database, symbol: str, since: date) -> dict[date, float]:
     """Session → the printed close that a day's bar of ours was final with."""
     rows = database.run(

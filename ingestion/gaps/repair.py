@@ -8,6 +8,7 @@ import structlog
 
 from ingestion import tables
 from ingestion.checks import tables as check_tables
+from ingestion.checks.sparse_answers import believed
 from ingestion.checks.young_splits import keep_believed, spoken_for
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, ProviderError
@@ -196,8 +197,11 @@ class Mender:
             self._publisher.send_all([*wanted, *records.dead_letters], history=True)
             self._summary.bars += len(wanted)
             # Of the rest of the window nothing was sent: it must not count as asked about.
-            pieces = spoken_for(of_window(answer, instrument.calendar, start_ms, end_ms), doubted)
-            yield from clipped(pieces, ((span.start_ms, span.end_ms) for span in spans))
+            pieces = of_window(answer, instrument.calendar, start_ms, end_ms)
+            pieces, sparse = believed(self._database, instrument.symbol, answer, pieces)
+            if sparse:
+                self._summary.failed.append(f"{instrument.symbol}: {sparse}"[:200])
+            yield from clipped(spoken_for(pieces, doubted), ((span.start_ms, span.end_ms) for span in spans))
 
 
 def windows(spans: Iterable[Span], floor_ms: int, longest_ms: int) -> list[Range]:

@@ -10,6 +10,7 @@ import structlog
 
 from ingestion import tables
 from ingestion.catalogue import instruments
+from ingestion.checks.sparse_answers import believed
 from ingestion.checks.young_splits import keep_believed, spoken_for
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, BadConfiguration, Malformed, ProviderError, UnknownSymbol, capital, named
@@ -243,7 +244,10 @@ class Backfill:
             # The history counts as not fetched: it is asked for again.
             self.summary.failed.append(f"{symbol} {timeframe}: {doubt}"[:200])
         if timeframe == "1m" and start_ms is not None:
-            pieces = of_window(answer, instrument.calendar, start_ms, end_ms)
+            # Where the answer is sparse, the ledger asks again; for what was never heard of there is nothing to tell it by.
+            pieces, _ = believed(
+                self.database, symbol, answer, of_window(answer, instrument.calendar, start_ms, end_ms)
+            )
             self.covered.setdefault(symbol, []).extend(spoken_for(pieces, doubted))
         return records
 

@@ -130,7 +130,9 @@ class Healing:
         log.info("holes filled", holes=len(due), bars=bars)
 
     async def _fill(self, holes: list[Hole], instrument: Instrument) -> tuple[Records, list[Covered]]:
-        records, covered = await self._asking.ask(lambda: fill(holes, instrument, self._provider, self._source))
+        records, covered = await self._asking.ask(
+            lambda: fill(self._database, holes, instrument, self._provider, self._source)
+        )
         splits = [
             (ex_date_of(instrument.calendar, action.event_ms), action.value)
             for action in records.actions

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ingestion.checks.sparse_answers import believed
+from ingestion.database import Database
 from ingestion.gaps.coverage import Covered, clipped, of_window
 from ingestion.providers.base import DAY_MS, Provider
 from ingestion.records.instruments import Instrument
@@ -53,15 +55,16 @@ def touches_trading(hole: Hole, calendars: Iterable[str]) -> bool:
 
 
 def fill(
-    holes: Sequence[Hole], instrument: Instrument, provider: Provider, source: str
+    database: Database, holes: Sequence[Hole], instrument: Instrument, provider: Provider, source: str
 ) -> tuple[Records, list[Covered]]:
     """The provider's complete minutes in the holes, for one symbol, in one request, and what the answer spoke for of them.
 
-    The records have the splits of the whole answer. Raises `ProviderError`.
+    The records have the splits of the whole answer. Raises `ProviderError`, `DatabaseAway`.
     """
     start_ms = min(hole.first_minute_ms for hole in holes)
     answer = provider.history(instrument.symbol, "1m", start_ms, None)
     records = records_of(answer, instrument, "1m", source, SplitFactors(answer.splits))
     records.bars = [bar for bar in records.bars if bar.is_complete and any(hole.holds(bar.event_ms) for hole in holes)]
     spoken_for = of_window(answer, instrument.calendar, start_ms, None)
+    spoken_for, _ = believed(database, instrument.symbol, answer, spoken_for)
     return records, list(clipped(spoken_for, ((hole.first_minute_ms, hole.end_minute_ms) for hole in holes)))

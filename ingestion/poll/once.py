@@ -14,6 +14,7 @@ import structlog
 from ingestion import tables
 from ingestion.catalogue import instruments
 from ingestion.checks import tables as check_tables
+from ingestion.checks.sparse_answers import believed
 from ingestion.checks.young_splits import keep_believed, spoken_for
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, Malformed, ProviderError, UnknownSymbol, capital, named, trying_again
@@ -141,16 +142,18 @@ class Look:
         answer = briefly(lambda: work.ask(self._provider), RETRY_S)
         if not answer.rows and is_long_open(instrument, self._now_ms()):
             raise Malformed(f"{symbol} {timeframe}: no rows, while its exchange is open")
+        pieces: list[Covered] = []
+        sparse = ""
         if timeframe == "1m":
             since_ms, calendar = work.since_ms, instrument.calendar
-            self._covered[symbol] = (
-                of_newest(answer, calendar) if since_ms is None else of_window(answer, calendar, since_ms, None)
-            )
+            pieces = of_newest(answer, calendar) if since_ms is None else of_window(answer, calendar, since_ms, None)
+            pieces, sparse = believed(self._database, symbol, answer, pieces)
         records = records_of(answer, instrument, timeframe, self._source, SplitFactors(answer.splits))
         doubted, doubt = keep_believed(self._database, records, answer.splits, symbol, answer.asked_ms)
-        if doubt:
+        if doubt or sparse:
             summary.failed.append(f"{symbol} {timeframe}")
-            self._covered[symbol] = spoken_for(self._covered.get(symbol, []), doubted)
+        if timeframe == "1m":
+            self._covered[symbol] = spoken_for(pieces, doubted)
         if not records.bars and not records.dead_letters:
             return
         if timeframe == "1d":

@@ -40,8 +40,8 @@ INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
 SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f/?#%\\]{1,40}")
 CURLS_NUMBER = re.compile(r"^(Failed to perform, )?curl: \(\d+\) ")
 CURLS_ADVICE = re.compile(r"\.? *See https?://\S*curl\.se/.*$")
-# Minutes without a trade may stand in an answer as rows without a price, so many of them and no other hardly.
-FEWEST_WITHOUT_PRICES = 10
+# Minutes without a trade may stand in an answer as rows without a price, so many of them and no other hardly; days may not.
+FEWEST_WITHOUT_PRICES, FEWEST_DAYS_WITHOUT_PRICES = 10, 2
 # PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
 BEFORE_OPEN, REGULAR = 0, 1
 
@@ -260,9 +260,11 @@ def is_without_prices(body: bytes) -> bool:
     try:
         [result] = json.loads(body)["chart"]["result"]
         closes = result["indicators"]["quote"][0]["close"]
-    except (ValueError, KeyError, TypeError, IndexError):
+        is_daily = result["meta"].get("dataGranularity") == "1d"
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return False
-    return len(closes) >= FEWEST_WITHOUT_PRICES and not any(close is not None for close in closes)
+    fewest = FEWEST_DAYS_WITHOUT_PRICES if is_daily else FEWEST_WITHOUT_PRICES
+    return len(closes) >= fewest and not any(close is not None for close in closes)
 
 
 def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:

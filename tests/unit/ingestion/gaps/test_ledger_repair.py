@@ -151,7 +151,7 @@ def test_a_filled_hole_speaks_for_itself_alone(apple: Instrument, at: At) -> Non
     # Two holes; the second is not settled yet, and is filled later.
     hole = Hole(at("2025-11-24T15:11:20"), at("2025-11-24T15:20:40"))
     provider: Any = Minutes(at("2025-11-24T15:24:30"))
-    records, covered = fill([hole], apple, provider, "yahoo")
+    records, covered = fill(Sent(), [hole], apple, provider, "yahoo")  # type: ignore[arg-type]
     assert {bar.event_ms for bar in records.bars} == {*range(at("2025-11-24T15:11"), at("2025-11-24T15:21"), MINUTE_MS)}
     assert [(piece.start_ms, piece.end_ms) for piece in covered] == [(at("2025-11-24T15:11"), at("2025-11-24T15:21"))]
 

@@ -1,6 +1,6 @@
 """What a poll sends, given what is stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -57,9 +57,10 @@ class Parts:
 
     title = "Parts"
 
-    def __init__(self, answer: Answer, closes: dict[date, float]) -> None:
+    def __init__(self, answer: Answer, closes: dict[date, float], traded: Sequence[int] = ()) -> None:
         self.answer = answer
         self.closes = closes
+        self.traded = traded
         self.sent: list[Any] = []
         self.written: list[tuple[str, Any]] = []
 
@@ -78,6 +79,8 @@ class Parts:
         self.written.append((statement, parameters))
         if statement.startswith("SELECT session_date, close"):
             return list(self.closes.items())
+        if "volume IS DISTINCT FROM 0" in statement:
+            return [(minute,) for minute in self.traded]
         return [(True,)] if "INTO core.quarantine" in statement else []
 
     def covered(self) -> list[tuple[Any, ...]]:
@@ -135,6 +138,21 @@ def test_a_poll_after_an_outage_over_the_bell_confirms_the_session_before_and_th
         (date(2025, 11, 21), "21 14:30", "21 21:00", True),
         (date(2025, 11, 24), "24 14:30", "24 14:31", False),
     ]
+
+
+def test_a_poll_takes_no_word_about_a_session_whose_rows_the_provider_has_lost(apple: Instrument, at: At) -> None:
+    # Of Friday, which ticks have told of, the answer has one row; of Monday all that there can be.
+    stamps = ("2025-11-21T20:59", "2025-11-24T14:30", "2025-11-24T14:31")
+    rows = [Row(at(stamp), date.fromisoformat(stamp[:10]), *[100.0] * 4, 10.0) for stamp in stamps]
+    answer = Answer(at("2025-11-24T14:32:33"), rows)
+    parts: Any = Parts(answer, {}, [at("2025-11-21T15:00") + k * 60_000 for k in range(120)])
+    summary = Summary()
+    look = Look(parts, parts, parts, "yahoo", summary, lambda: answer.asked_ms)
+    look.at(Work("1m", apple, at("2025-11-21T14:30")))
+    look.write_down()
+    assert [bar.event_ms for bar in parts.sent] == [at(stamp) for stamp in stamps]
+    assert parts.covered() == [(date(2025, 11, 24), "24 14:30", "24 14:31", False)]
+    assert summary.failed == ["AAPL 1m"]
 
 
 @pytest.mark.parametrize(

@@ -66,16 +66,18 @@ def test_a_lost_connection_is_said_without_curls_advice(yahoo: Yahoo, wire: Wire
 
 
 @pytest.mark.parametrize("with_split", [False, True])
+@pytest.mark.parametrize(("timeframe", "count"), [("1m", 20), ("1d", 5)])
 def test_an_answer_without_any_price_is_no_market_in_which_nobody_traded(
-    yahoo: Yahoo, wire: Wire, with_split: bool
+    yahoo: Yahoo, wire: Wire, timeframe: str, count: int, with_split: bool
 ) -> None:
-    times, none = [1764000000 + 60 * k for k in range(20)], [None] * 20
+    step_s = 60 if timeframe == "1m" else 86_400
+    times, none = [1764000000 + step_s * k for k in range(count)], [None] * count
     rows = quotes(times, open=none, high=none, low=none, close=none, volume=none)
     split = {"date": times[0], "numerator": 4, "denominator": 1, "splitRatio": "4:1"}
     events = {"events": {"splits": {str(times[0]): split}}} if with_split else {}
-    wire.answer = answered(200, chart(**rows, **events))
+    wire.answer = answered(200, chart({"dataGranularity": timeframe}, **rows, **events))
     with pytest.raises(errors.Malformed):
-        yahoo.newest("AAPL", "1m")
+        yahoo.newest("AAPL", timeframe)
 
 
 def test_an_answer_that_makes_no_sense_is_kept_for_the_dead_letter(yahoo: Yahoo, wire: Wire) -> None:
