@@ -63,6 +63,8 @@ class Evidence:
     reach_ms: int
     # The whole exchange had nothing from here on; None where it had.
     closed_from_ms: int | None = None
+    # What the provider's daily row says of a session of which there is no minute; 0 where there is none, None without a volume.
+    day_volume: float | None = 0.0
     # Minutes of which the provider gave a row that the contract refused.
     refused: Collection[int] = ()
     # Of `present`, those without the provider's complete row: what ticks made, or a row that was still in progress.
@@ -202,6 +204,9 @@ def reason_of(minute: int, evidence: Evidence) -> tuple[str, str]:
     if minute in evidence.refused:
         return PROVIDER_GAP, "the provider's row was refused: it is a dead letter"
     if holds(evidence.covered, minute):
+        if evidence.day_volume != 0.0 and not evidence.present:
+            traded = "" if evidence.day_volume is None else f" with a volume of {evidence.day_volume:.0f}"
+            return PROVIDER_GAP, f"the provider has a day of it{traded}, and no minute"
         return NO_TRADE, ""
     older = f"; {OLDER}" if minute < evidence.now_ms - evidence.reach_ms else ""
     if holds(evidence.outages, minute):

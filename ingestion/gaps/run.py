@@ -177,6 +177,7 @@ class Ledger:
             closed_from_ms=None if is_whole else self._closed_from(instrument.calendar, session),
             unconfirmed=minutes.unconfirmed,
             looked_ms=self._looked.get(symbol, {}).get(session.session_date, 0),
+            day_volume=0.0 if minutes.present else stored.traded_days(database, [symbol], session).get(symbol, 0.0),
         )
         verdict = judge(evidence)
         rows = stored.rows_of(database, symbol, session.session_date)
@@ -213,7 +214,10 @@ class Ledger:
         if key not in self._closed:
             lasts = stored.last_minutes(self._database, symbols, session.open_ms, session.close_ms)
             covered = {symbol: self._coverage.get(symbol, {}).get(session.session_date, []) for symbol in symbols}
-            self._closed[key] = closed_from(session, lasts, covered)
+            closed_ms = closed_from(session, lasts, covered)
+            # Where there is a day, there was trading, though all of its minutes are lost.
+            is_lost = closed_ms == session.open_ms and bool(stored.traded_days(self._database, symbols, session))
+            self._closed[key] = None if is_lost else closed_ms
         return self._closed[key]
 
 

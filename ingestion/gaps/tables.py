@@ -8,8 +8,10 @@ from typing import NamedTuple
 from ingestion.database import Database
 from ingestion.gaps.coverage import Covered
 from ingestion.gaps.ledger import REASONS, Range, Row, Span, Verdict, Volume
+from ingestion.providers.base import DAY_MS
 from ingestion.tables import timestamp
 from market.bars import PROVIDER_COMPLETE
+from market.calendars import Session
 
 MS = "(extract(epoch FROM {}) * 1000)::bigint"
 
@@ -78,6 +80,22 @@ def minutes(database: Database, symbol: str, since_ms: int) -> dict[date, Minute
         (symbol, timestamp(since_ms)),
     )
     return {day: Minutes(*([minute * 60_000 for minute in found or ()] for found in columns)) for day, *columns in rows}
+
+
+def traded_days(database: Database, symbols: Sequence[str], session: Session) -> dict[str, float | None]:
+    """Symbol → the volume of its daily row, of those whose complete one the provider has given; None where nothing has volume."""
+    rows = database.run(
+        "SELECT symbol, volume FROM core.bars WHERE symbol = ANY(%s) AND timeframe = '1d' AND session_date = %s"
+        " AND ts > %s AND ts < %s AND origin = %s AND volume IS DISTINCT FROM 0",
+        (
+            list(symbols),
+            session.session_date,
+            timestamp(session.open_ms - DAY_MS),
+            timestamp(session.close_ms),
+            PROVIDER_COMPLETE,
+        ),
+    )
+    return dict(rows)
 
 
 def volumes(database: Database, symbol: str, start_ms: int, end_ms: int) -> dict[int, Volume]:

@@ -14,22 +14,29 @@ pytestmark = pytest.mark.stream
 DAY_MS = 86_400_000
 
 
+def midnight_ms(days_ago: int) -> int:
+    return (int(time.time() * 1000) // DAY_MS - days_ago) * DAY_MS
+
+
+def first_bar(day_ms: int, timeframe: str = "1m") -> Bar:
+    """The provider's complete row of a day, or of its first minute."""
+    return Bar(
+        source="simulator",
+        event_ms=day_ms,
+        fetched_ms=day_ms + DAY_MS,
+        symbol="AAPL",
+        timeframe=timeframe,
+        **dict.fromkeys(("open", "high", "low", "close"), 100.0),
+        volume=10.0,
+        session_date=time.strftime("%Y-%m-%d", time.gmtime(day_ms / 1000)),
+        is_complete=True,
+    )
+
+
 @pytest.fixture
 def after_an_outage(stream: Rig, exchange: dict[str, str]) -> Ingestion:
     """AAPL with the first minute of yesterday and none since; the platform was down from then until ten minutes ago."""
-    yesterday_ms = (int(time.time() * 1000) // DAY_MS - 1) * DAY_MS
-    day = time.strftime("%Y-%m-%d", time.gmtime(yesterday_ms / 1000))
-    first = Bar(
-        source="simulator",
-        event_ms=yesterday_ms,
-        fetched_ms=yesterday_ms + DAY_MS,
-        symbol="AAPL",
-        timeframe="1m",
-        **dict.fromkeys(("open", "high", "low", "close"), 100.0),
-        volume=10.0,
-        session_date=day,
-        is_complete=True,
-    )
+    yesterday_ms = midnight_ms(1)
     stream.ask("UPDATE core.instruments SET tracked = symbol = 'AAPL', history_at = now()")
     stream.ask(
         "INSERT INTO core.gaps (starts_at, ends_at, reason)"
@@ -37,7 +44,7 @@ def after_an_outage(stream: Rig, exchange: dict[str, str]) -> Ingestion:
         (yesterday_ms / 1000 + 60,),
     )
     stream.start()
-    stream.send(first, topic=HISTORY)
+    stream.send(first_bar(yesterday_ms), topic=HISTORY)
     stream.drain()
     return Ingestion(stream.environment | exchange, stream.database, stream.bootstrap, stream.prefix, stream.log.parent)
 
@@ -89,7 +96,7 @@ def test_an_outage_is_found_repaired_and_accounted_for(stream: Rig, after_an_out
 
 def test_minutes_that_ticks_alone_made_are_confirmed(stream: Rig, after_an_outage: Ingestion) -> None:
     # Three minutes of yesterday that were heard, and of which the provider was never asked; no poll reaches them any more.
-    yesterday_ms = (int(time.time() * 1000) // DAY_MS - 1) * DAY_MS
+    yesterday_ms = midnight_ms(1)
     for minute in (600, 601, 602):
         tick = Tick(
             source="simulator",
@@ -114,3 +121,26 @@ def test_minutes_that_ticks_alone_made_are_confirmed(stream: Rig, after_an_outag
         "SELECT present, confirmed FROM v1.session_ledger ORDER BY session_date LIMIT 1"
     )
     assert confirmed == present
+
+
+def test_a_day_with_a_volume_and_no_minute_is_a_hole_of_the_provider_and_no_holiday(
+    stream: Rig, after_an_outage: Ingestion
+) -> None:
+    # Three days ago a minute. Two days ago the provider's daily row, and its word that it has no minute of it.
+    stream.send(first_bar(midnight_ms(3)), topic=HISTORY)
+    stream.send(first_bar(midnight_ms(2), "1d"), topic=HISTORY)
+    stream.drain()
+    stream.ask(
+        "INSERT INTO core.coverage (symbol, session_date, covered, fetched_at, whole_at)"
+        " SELECT 'AAPL', to_timestamp(%s)::date, tstzmultirange(tstzrange(to_timestamp(%s), to_timestamp(%s))), now(), now()",
+        (midnight_ms(2) // 1000, midnight_ms(2) // 1000, midnight_ms(1) // 1000),
+    )
+    exit_code, _, log = after_an_outage.command("ledger")
+    assert exit_code == 0, log
+    [row] = stream.ask(
+        "SELECT present, provider_gap, no_trade, closed FROM v1.session_ledger WHERE session_date = to_timestamp(%s)::date",
+        (midnight_ms(2) // 1000,),
+    )
+    assert row == (0, 1_440, 0, 0)
+    [(detail,)] = stream.ask("SELECT detail FROM v1.gaps WHERE reason = 'provider_gap'")
+    assert detail == "the provider has a day of it with a volume of 10, and no minute"

@@ -95,6 +95,15 @@ def test_a_row_that_was_refused_is_no_minute_without_trade(session: Session) -> 
     assert told(session, known) == [(2, 1, "provider_gap"), (3, 1, "no_trade")]
 
 
+def test_a_day_of_which_there_is_a_daily_row_and_no_minute_was_no_day_without_trade(session: Session) -> None:
+    covered = [part(session, 0, 4)]
+    for volume in (5_000.0, None):  # None: an index, which has no volume
+        assert told(session, evidence(session, "····", covered=covered, day_volume=volume)) == [(0, 4, "provider_gap")]
+    assert told(session, evidence(session, "····", covered=covered)) == [(0, 4, "no_trade")]
+    # Where there is any minute, the auctions may have made the rest of the volume.
+    assert told(session, evidence(session, "■···", covered=covered, day_volume=5_000.0)) == [(1, 3, "no_trade")]
+
+
 def test_what_is_not_due_yet_is_not_missing(session: Session) -> None:
     now_ms = session.open_ms + 6 * MINUTE_MS + 10_000
     line = "■■····"
