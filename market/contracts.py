@@ -15,6 +15,8 @@ from operator import attrgetter
 from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
+import orjson
+
 from market.errors import Reason, Rejected
 from market.timeframes import DAY_MS, MINUTE_MS, TIMEFRAMES
 
@@ -52,11 +54,17 @@ class Record:
     fetched_ms: int
 
     def encode(self) -> bytes:
-        """The record as it goes to Kafka; fields that are None are left out."""
+        """The record as it goes to Kafka; fields that are None are left out. Raises `ValueError` for a number that is none."""
         body: dict[str, Any] = {"v": SCHEMA_VERSION, "kind": self.kind}
         names, values_of = FIELD_GETTERS[type(self)]
         body |= {name: value for name, value in zip(names, values_of(self), strict=True) if value is not None}
-        return _write_json(body).encode()
+        try:
+            payload = orjson.dumps(body)
+        except TypeError:
+            # Half of a surrogate pair, in what a stranger said: only as an escape it is UTF-8.
+            return _write_carefully(body).encode()
+        # For orjson a number that is none is null.
+        return _write_carefully(body).encode() if b":null" in payload else payload
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> Self:
@@ -236,8 +244,8 @@ FIELD_TYPES: dict[type[Record], dict[str, tuple[type, bool]]] = {cls: _field_typ
 TIME_FIELDS = {cls: tuple(name for name in types if name.endswith("_ms")) for cls, types in FIELD_TYPES.items()}
 FIELD_GETTERS = {cls: (tuple(types), attrgetter(*types)) for cls, types in FIELD_TYPES.items()}
 
-# One for all records: `json.dumps` would make another for each.
-_write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+# A fifth of orjson's speed; escapes all that is not ASCII, and refuses numbers that are none.
+_write_carefully = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def decode(payload: bytes) -> Record:

@@ -266,6 +266,21 @@ def test_what_is_none_is_left_out() -> None:
     assert body == GOOD["tick"] | {"session": "regular"}
 
 
+@pytest.mark.parametrize("detail", ["\ud83d", "é:null", "\x00\u2028\x7f"])
+def test_what_a_stranger_said_survives_whatever_it_is(detail: str) -> None:
+    letter = DeadLetter(
+        source="s",
+        event_ms=T0,
+        fetched_ms=T0,
+        symbol="",
+        reason="bad_price",
+        detail=detail,
+        payload="eA==",
+        content_hash="0",
+    )
+    assert decode(letter.encode()) == letter
+
+
 def test_a_price_that_is_no_number_cannot_be_encoded() -> None:
     with pytest.raises(ValueError, match="JSON"):
         Action(source="s", event_ms=0, fetched_ms=0, symbol="A", action="split", value=float("nan")).encode()
