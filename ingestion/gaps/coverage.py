@@ -9,8 +9,8 @@ from market.calendars import Session, session_of, sessions
 from market.contracts import FIRST_MS, PROVIDER_SETTLE_MS, Bar
 from market.timeframes import MINUTE_MS
 
-# A session's minutes are with the provider at the latest so long after they ended.
-LONGEST_LAG_MS = 10 * MINUTE_MS
+# A session's minutes are with the provider at the latest so long after they ended: many exchanges are given 15 to 20 minutes late.
+LONGEST_LAG_MS = 30 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ def of_window(answer: Answer, calendar: str, start_ms: int, end_ms: int | None) 
 
 
 def within(answer: Answer, session: Session, start_ms: int, end_ms: int) -> Iterator[Covered]:
-    """The settled part of a session. While it is open, a provider that lags looks like a market that rests: then only what lies
-    before the newest row is known, and what is older than a provider ever lags."""
+    """The settled part of a session. A provider that lags looks like a market that rests: only what lies before the newest row is
+    known, and what is older than a provider ever lags; all of it once the bell has gone and there is a row of the last minute."""
     settled_ms = answer.asked_ms - PROVIDER_SETTLE_MS
-    if settled_ms < session.close_ms:
-        newest_ms = max(times(answer.rows[-2:], answer), default=start_ms)
+    newest_ms = max(times(answer.rows[-2:], answer), default=start_ms)
+    if settled_ms < session.close_ms or newest_ms < session.close_ms - MINUTE_MS:
         settled_ms = min(settled_ms, max(newest_ms, answer.asked_ms - LONGEST_LAG_MS))
     end_ms = min(end_ms, settled_ms // MINUTE_MS * MINUTE_MS)
     if start_ms < end_ms:

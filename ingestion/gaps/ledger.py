@@ -213,7 +213,7 @@ def reason_of(minute: int, evidence: Evidence) -> tuple[str, str]:
         return OUR_OUTAGE, f"we did not listen{older}"
     if any(end_ms > minute + MINUTE_MS for _, end_ms in evidence.throttles):
         return THROTTLED, f"the provider would not answer{older}"
-    return UNCONFIRMED, f"the provider was not asked yet{older}"
+    return UNCONFIRMED, f"the provider has not spoken for it yet{older}"
 
 
 def runs(reasons: Iterable[tuple[int, str, str]]) -> list[Span]:

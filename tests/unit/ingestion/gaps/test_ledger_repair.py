@@ -51,13 +51,13 @@ def row(ts_ms: int) -> ProviderRow:
 
 
 def test_an_answer_of_an_open_session_speaks_for_what_lies_before_its_newest_row(session: Session, at: At) -> None:
-    asked_ms = at("2025-11-24T15:00:40")
+    asked_ms = at("2025-11-24T15:10:40")
     lagging = Answer(asked_ms, [row(at("2025-11-24T14:30")), row(at("2025-11-24T14:54"))])
     [piece] = of_newest(lagging, "XNYS")
     assert (piece.session_date, piece.start_ms, piece.end_ms) == (MONDAY, session.open_ms, at("2025-11-24T14:54"))
     # A newest row that is older than a provider ever lags: since then nobody has traded.
     [piece] = of_newest(Answer(asked_ms, [row(at("2025-11-24T14:30"))]), "XNYS")
-    assert piece.end_ms == at("2025-11-24T14:50")
+    assert piece.end_ms == at("2025-11-24T14:40")
 
 
 def test_an_answer_without_rows_speaks_for_nothing_but_what_is_a_day_old(at: At) -> None:
@@ -77,10 +77,23 @@ def test_a_row_of_no_possible_time_speaks_for_nothing(at: At, when_ms: int) -> N
     assert (piece.start_ms, piece.end_ms) == (at("2025-11-21T16:00"), at("2025-11-21T17:00"))
 
 
-def test_an_answer_after_the_bell_speaks_for_the_whole_session(session: Session, at: At) -> None:
-    for asked in ("2025-11-24T21:01", "2025-11-25T09:00"):
-        [piece] = of_newest(Answer(at(asked), [row(at("2025-11-24T20:40"))]), "XNYS")
-        assert (piece.start_ms, piece.end_ms) == (session.open_ms, session.close_ms)
+@pytest.mark.parametrize(
+    ("asked", "newest", "through"),
+    [
+        ("24T21:01", "24T20:59", "24T21:00"),
+        # London's and Tokyo's last quarter of an hour comes after the bell; a quiet symbol has none.
+        ("24T21:01", "24T20:40", "24T20:40"),
+        ("24T21:20", "24T20:40", "24T20:50"),
+        ("24T21:31", "24T20:40", "24T21:00"),
+        ("25T09:00", "24T20:40", "24T21:00"),
+    ],
+)
+def test_an_answer_after_the_bell_speaks_for_the_whole_session_once_no_provider_lags_any_more(
+    session: Session, at: At, asked: str, newest: str, through: str
+) -> None:
+    [piece] = of_newest(Answer(at(f"2025-11-{asked}"), [row(at(f"2025-11-{newest}"))]), "XNYS")
+    assert (piece.start_ms, piece.end_ms) == (session.open_ms, at(f"2025-11-{through}"))
+    assert piece.is_whole is (through == "24T21:00")
 
 
 def test_a_window_speaks_for_its_sessions_up_to_when_it_was_asked_for(at: At) -> None:

@@ -158,8 +158,8 @@ def test_a_poll_takes_no_word_about_a_session_whose_rows_the_provider_has_lost(a
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
-        ("2025-11-24T14:35", False),  # New York opened at 14:30; a provider may lag
-        ("2025-11-24T14:45", True),
+        ("2025-11-24T14:55", False),  # New York opened at 14:30; a provider may lag
+        ("2025-11-24T15:05", True),
         ("2025-11-24T21:30", False),  # closed since 21:00
         ("2025-11-23T15:00", False),  # a Sunday
     ],
