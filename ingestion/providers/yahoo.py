@@ -6,10 +6,11 @@ import json
 import logging
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import structlog
@@ -28,7 +29,7 @@ from ingestion.errors import Malformed, ProviderError, Throttled, Unauthorised, 
 from ingestion.providers.base import Answer, MalformedFrame, Quote, Reach, Row
 from ingestion.records.instruments import MOST_DECIMALS, Instrument
 from ingestion.requesting.budget import Budget
-from market.calendars import calendar_for
+from market.calendars import calendar_for, timezone_of
 from market.errors import UnknownCalendar
 
 log = structlog.get_logger()
@@ -42,6 +43,9 @@ CURLS_NUMBER = re.compile(r"^(Failed to perform, )?curl: \(\d+\) ")
 CURLS_ADVICE = re.compile(r"\.? *See https?://\S*curl\.se/.*$")
 # Minutes without a trade may stand in an answer as rows without a price, so many of them and no other hardly; days may not.
 FEWEST_WITHOUT_PRICES, FEWEST_DAYS_WITHOUT_PRICES = 10, 2
+# What an exchange's zone and that of the calendar that it is given may be apart: an index of Chicago, spot FX of London.
+MOST_APART = timedelta(hours=1)
+DECIMALS = 2
 # PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
 BEFORE_OPEN, REGULAR = 0, 1
 
@@ -109,24 +113,13 @@ class Yahoo:
 
     def describe(self, symbol: str) -> Instrument:
         ticker, _, frame = self._fetch(symbol, period="5d", interval="1d")
-        meta = ticker.get_history_metadata()
-        kind = str(meta.get("instrumentType") or "EQUITY")
-        exchange = str(meta.get("exchangeName") or "")
         try:
-            calendar = calendar_for(exchange, kind)
+            return instrument_of(symbol, ticker.get_history_metadata(), frame)
         except UnknownCalendar as error:
             raise UnknownSymbol(f"{symbol}: {error}", str(error)) from error
-        return Instrument(
-            symbol=symbol,
-            name=meta.get("longName") or meta.get("shortName"),
-            instrument_type=kind,
-            exchange=exchange,
-            calendar=calendar,
-            timezone=str(meta["exchangeTimezoneName"]),
-            currency=str(meta.get("currency") or ""),
-            price_precision=max(0, min(MOST_DECIMALS, int(meta.get("priceHint", 2)))),
-            has_volume=kind != "CURRENCY" and (kind != "INDEX" or bool((frame["Volume"] > 0).any())),
-        )
+        except (KeyError, ValueError, TypeError) as error:
+            metrics.PROVIDER_ERRORS.labels(error=Malformed.__name__).inc()
+            raise Malformed(f"{symbol}: {type(error).__name__} in what describes it: {_sentence(error)}") from error
 
     def newest(self, symbol: str, timeframe: str) -> Answer:
         _, asked_ms, frame = self._fetch(
@@ -173,8 +166,8 @@ class Yahoo:
         ticker = yf.Ticker(symbol, session=self._session)
         try:
             frame = ticker.history(auto_adjust=False, actions=True, timeout=REQUEST_TIMEOUT_S, **arguments)
-            if is_without_prices(self._session.chart_body):
-                raise ValueError("no row has a price")
+            if objection := objection_to(self._session.chart_body, asked_ms):
+                raise ValueError(objection)
         except Exception as error:
             if is_empty_answer(error, self._session.chart_status, self._session.chart_body):
                 return ticker, asked_ms, pd.DataFrame()
@@ -251,20 +244,66 @@ def is_empty_answer(error: Exception, status: int, body: bytes) -> bool:
         return False
 
 
-def is_without_prices(body: bytes) -> bool:
+def objection_to(body: bytes, asked_ms: int) -> str:
+    """What is wrong with an answer that yfinance takes for a good one; empty where nothing is."""
+    try:
+        [result] = json.loads(body)["chart"]["result"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return "no row has a price" if is_without_prices(result) else foreign_zone(result, asked_ms)
+
+
+def is_without_prices(result: dict[str, Any]) -> bool:
     """Whether an answer has many rows and a price in none of them.
 
     yfinance stumbles over such an answer only where there is no split or dividend in it; with one it gives a frame without rows, as
     if nobody had traded.
     """
     try:
-        [result] = json.loads(body)["chart"]["result"]
         closes = result["indicators"]["quote"][0]["close"]
         is_daily = result["meta"].get("dataGranularity") == "1d"
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (KeyError, TypeError, IndexError, AttributeError):
         return False
     fewest = FEWEST_DAYS_WITHOUT_PRICES if is_daily else FEWEST_WITHOUT_PRICES
     return len(closes) >= fewest and not any(close is not None for close in closes)
+
+
+def foreign_zone(result: dict[str, Any], asked_ms: int) -> str:
+    """That an answer's time zone is none that its exchange could have; empty where it could.
+
+    yfinance takes the rows' days by it: those of another continent would make bars of the session before or after.
+    """
+    try:
+        meta = result["meta"]
+        known = ZoneInfo(timezone_of(calendar_for(str(meta["exchangeName"]), str(meta["instrumentType"]))))
+    except (KeyError, TypeError, UnknownCalendar):
+        return ""
+    name = meta.get("exchangeTimezoneName")
+    try:
+        said = ZoneInfo(str(name))
+    except (ValueError, KeyError):
+        return f"{name!r} is no time zone"
+    theirs, ours = (_moment(asked_ms).astimezone(zone).utcoffset() or timedelta() for zone in (said, known))
+    return "" if abs(theirs - ours) <= MOST_APART else f"the time zone is {said.key}, of an exchange in {known.key}"
+
+
+def instrument_of(symbol: str, meta: dict[str, Any], frame: pd.DataFrame) -> Instrument:
+    """What an answer says of its symbol. Raises `UnknownCalendar`; `KeyError`, `ValueError`, `TypeError` where it says nonsense."""
+    kind = str(meta.get("instrumentType") or "EQUITY")
+    exchange = str(meta.get("exchangeName") or "")
+    name, decimals = meta.get("longName") or meta.get("shortName"), meta.get("priceHint")
+    return Instrument(
+        symbol=symbol,
+        name=str(name) if name else None,
+        instrument_type=kind,
+        exchange=exchange,
+        calendar=calendar_for(exchange, kind),
+        timezone=ZoneInfo(str(meta["exchangeTimezoneName"])).key,
+        currency=str(meta.get("currency") or ""),
+        price_precision=max(0, min(MOST_DECIMALS, DECIMALS if decimals is None else int(decimals))),
+        # Of an index only its rows tell.
+        has_volume=kind != "CURRENCY" and (kind != "INDEX" or bool((frame["Volume"] > 0).any())),
+    )
 
 
 def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:

@@ -38,6 +38,22 @@ def test_metadata_become_an_instrument(yahoo: Yahoo, wire: Wire, at: At) -> None
     assert (found.price_precision, found.has_volume) == (2, True)
 
 
+@pytest.mark.parametrize(("hint", "decimals"), [(4, 4), (0, 0), (None, 2), (12, 8)])
+def test_prices_have_the_decimals_that_are_hinted_at_or_two(
+    yahoo: Yahoo, wire: Wire, at: At, hint: int | None, decimals: int
+) -> None:
+    wire.answer = answered(200, chart({"priceHint": hint}, **quotes([at("2025-11-24T14:30") // 1000])))
+    assert yahoo.describe("AAPL").price_precision == decimals
+
+
+def test_an_index_with_trades_has_a_volume(yahoo: Yahoo, wire: Wire, at: At) -> None:
+    seconds = [at("2025-11-24T14:30") // 1000, at("2025-11-24T14:31") // 1000]
+    wire.answer = answered(
+        200, chart({"instrumentType": "INDEX", "exchangeName": "SNP"}, **quotes(seconds, volume=[0, 5]))
+    )
+    assert yahoo.describe("^GSPC").has_volume
+
+
 def test_currencies_and_indices_without_trades_have_no_volume(yahoo: Yahoo, wire: Wire, at: At) -> None:
     moments = [at("2025-11-24T14:30") // 1000]
     euro = {

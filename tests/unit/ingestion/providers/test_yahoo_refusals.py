@@ -1,5 +1,6 @@
 """What the provider says of answers that are none: refused, cut, empty or senseless."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from curl_cffi import requests as curl
 
 from ingestion import errors
+from ingestion.metrics import provider_errors
 from ingestion.providers.yahoo import Yahoo, classified
 from ingestion.records.instruments import Instrument
 from ingestion.records.rows import records_of
@@ -78,6 +80,67 @@ def test_an_answer_without_any_price_is_no_market_in_which_nobody_traded(
     wire.answer = answered(200, chart({"dataGranularity": timeframe}, **rows, **events))
     with pytest.raises(errors.Malformed):
         yahoo.newest("AAPL", timeframe)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("timeframe", ["1d", "1m"])
+@pytest.mark.parametrize(
+    ("exchange", "zone"),
+    [
+        # A stamp in the afternoon of New York is of the next day there.
+        ("NMS", "Asia/Tokyo"),
+        # A session of Tokyo begins in the evening of New York's day before.
+        ("JPX", "America/New_York"),
+        ("NMS", None),
+    ],
+)
+def test_days_of_another_continents_zone_are_no_days_of_an_exchange(
+    yahoo: Yahoo, wire: Wire, at: At, timeframe: str, exchange: str, zone: str | None
+) -> None:
+    body = chart({"exchangeName": exchange, "exchangeTimezoneName": zone}, **quotes([at("2025-11-24T16:00") // 1000]))
+    wire.answer = answered(200, body)
+    before = provider_errors().get("Malformed", 0)
+    with pytest.raises(errors.Malformed, match="time zone") as raised:
+        yahoo.newest("AAPL", timeframe)
+    assert json.loads(raised.value.original) == body
+    assert provider_errors()["Malformed"] == before + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("exchange", "zone"),
+    [
+        ("NMS", "America/New_York"),
+        # An index of Chicago has New York's calendar; of an exchange without one nobody knows better.
+        ("CGI", "America/Chicago"),
+        ("XYZ", "Asia/Tokyo"),
+    ],
+)
+def test_an_exchange_may_lie_an_hour_from_the_calendar_that_it_has(
+    yahoo: Yahoo, wire: Wire, at: At, exchange: str, zone: str
+) -> None:
+    body = chart({"exchangeName": exchange, "exchangeTimezoneName": zone}, **quotes([at("2025-11-24T16:00") // 1000]))
+    wire.answer = answered(200, body)
+    assert len(yahoo.newest("AAPL", "1d").rows) == 1
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        # Of an index only rows say whether it has a volume.
+        chart({"instrumentType": "INDEX"}, indicators={"quote": [{}]}),
+        chart({"priceHint": "two"}, **quotes([1764000000])),
+        chart({"exchangeTimezoneName": None}, indicators={"quote": [{}]}),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_malformed_and_nothing_else_escapes(
+    yahoo: Yahoo, wire: Wire, described: dict[str, Any]
+) -> None:
+    wire.answer = answered(200, described)
+    before = provider_errors().get("Malformed", 0)
+    with pytest.raises(errors.Malformed):
+        yahoo.describe("AAPL")
+    assert provider_errors()["Malformed"] == before + 1
 
 
 def test_an_answer_that_makes_no_sense_is_kept_for_the_dead_letter(yahoo: Yahoo, wire: Wire) -> None:
