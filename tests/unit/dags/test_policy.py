@@ -112,6 +112,32 @@ def test_each_failure_is_retried_by_what_failed(bag: Any) -> None:
             assert away.retry_delay, f"{dag.dag_id}.{task.task_id}"
 
 
+# Minutes until the next try where the provider throttles, and where it fails; None: the next run asks.
+PROVIDER_RETRIES = {
+    "backfill": (15.0, 1 / 6),
+    "corporate_actions": (15.0, 1 / 6),
+    "poll": (None, None),
+    # The others ask the provider briefly or not at all.
+    "gap_repair": (None, 1 / 6),
+}
+
+
+def test_a_provider_that_refuses_is_waited_for_by_who_runs_seldom_and_left_alone_by_who_runs_soon(bag: Any) -> None:
+    from airflow.sdk import RetryAction
+
+    from dags import failures
+
+    for dag in bag.dags.values():
+        throttled, failed = PROVIDER_RETRIES.get(dag.dag_id, (None, 1 / 6))
+        for task in dag.tasks:
+            for kind, minutes in ((failures.Throttled, throttled), (failures.ProviderFailed, failed)):
+                decision = task.retry_policy.evaluate(kind("no"), 1, task.retries)
+                expected = (
+                    (RetryAction.FAIL, None) if minutes is None else (RetryAction.RETRY, timedelta(minutes=minutes))
+                )
+                assert (decision.action, decision.retry_delay) == expected, f"{dag.dag_id}: {kind.__name__}"
+
+
 def test_the_sentence_of_a_failure_says_which_class_of_error_it_was() -> None:
     from dags import failures
 
@@ -194,6 +220,17 @@ def test_a_dag_file_imports_airflow_and_what_all_dags_share_and_nothing_else() -
         # Besides names of constants, only the DAG's own function is called.
         calls = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
         assert [ast.unparse(call) for call in calls] == [f"{path.stem}()"], path.name
+
+
+def test_only_files_that_declare_a_dag_are_parsed_for_one() -> None:
+    ignored = set((DAGS / ".airflowignore").read_text().split())
+    declaring = {
+        path.name
+        for path in DAGS.glob("*.py")
+        if any(isinstance(node, ast.FunctionDef) and is_dag(node) for node in ast.parse(path.read_text()).body)
+    }
+    assert ignored | declaring == {path.name for path in DAGS.glob("*.py")} - {"__init__.py"}
+    assert not ignored & declaring
 
 
 def is_dag(function: ast.FunctionDef) -> bool:
