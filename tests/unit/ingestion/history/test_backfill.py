@@ -1,5 +1,6 @@
 """In which order a backfill sends what it fetched."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -213,3 +214,23 @@ def test_a_symbol_that_was_asked_for_by_name_and_is_unknown_is_no_success(whole_
 def test_a_request_that_no_answer_could_fulfil_is_refused(whole_run: Any, request_: Request, words: str) -> None:
     with pytest.raises(BadConfiguration, match=words):
         whole_run(request_)
+
+
+class Forgetful(Parts):
+    """Keeps nothing of what it is sent, as a broker does from here."""
+
+    def send_all(self, records: list[Any], *, history: bool = False) -> int:
+        return len(records)
+
+
+def test_memory_does_not_grow_with_the_number_of_symbols(at: At, apple: Instrument) -> None:
+    peaks = []
+    for symbols in (2, 4, 40):
+        parts = Forgetful(at("2025-11-22T12:00"))
+        instruments = [replace(apple, symbol=f"S{number}") for number in range(symbols)]
+        tracemalloc.start()
+        run_of(parts).fetch(instruments)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # The first run has filled what all share.
+    assert peaks[2] < peaks[1] + 300_000

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from ingestion.live import feed as feed_module
-from ingestion.live.feed import Feed
+from ingestion.live.feed import Feed, FeedLost
 from ingestion.providers.base import MalformedFrame, Quote, Reach
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
@@ -170,6 +170,31 @@ def test_a_server_that_gives_data_and_hangs_up_is_asked_again_soon_however_often
         await watched.until(lambda: len(watched.connected) == 9, limit_s=20.0)
 
     against(handler, scenario)
+
+
+@pytest.mark.parametrize(("had_data", "longest_s"), [(True, 4.0), (False, 20.0)])
+def test_the_next_try_comes_within_five_seconds_after_data_and_ever_later_where_there_was_none(
+    monkeypatch: pytest.MonkeyPatch, had_data: bool, longest_s: float
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 60:
+            raise asyncio.CancelledError
+
+    watched = Watched(1)
+
+    async def connection() -> FeedLost:
+        watched.feed._had_data = had_data
+        return FeedLost("aborted", "the feed's connection was aborted")
+
+    monkeypatch.setattr(watched.feed, "_connection", connection)
+    monkeypatch.setattr(feed_module.asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watched.feed.run())
+    assert max(pauses[:2]) <= 1.0
+    assert longest_s / 2 < max(pauses) <= longest_s
 
 
 def test_nobody_there_is_said_and_tried_again() -> None:

@@ -42,6 +42,24 @@ def test_cryptos_rolling_day_volume_is_not_taken_for_a_sessions(quote: Quote, ap
 
 
 @pytest.mark.parametrize(
+    ("kind", "has_volume", "day_volume"),
+    [
+        ("EQUITY", True, 1_000),
+        ("ETF", True, 1_000),
+        ("INDEX", True, 1_000),
+        ("INDEX", False, None),
+        ("CURRENCY", False, None),
+    ],
+)
+def test_a_day_volume_counts_for_what_has_a_volume(
+    quote: Quote, apple: Instrument, kind: str, has_volume: bool, day_volume: int | None
+) -> None:
+    """A feed may send one for an index or a currency all the same: of another day, or of something else."""
+    instrument = replace(apple, instrument_type=kind, has_volume=has_volume)
+    assert tick(quote, instrument).day_volume == day_volume
+
+
+@pytest.mark.parametrize(
     ("when", "is_regular", "session"),
     [
         ("2025-11-24T14:29:59.999", False, "ext"),
