@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 
+import aiohttp
 import pytest
 
+from simulator.faults.kinds import described
 from simulator.faults.scenario import scenario_of
 from simulator.market import Market
 from simulator.tape import frames_of_minute
@@ -34,6 +36,22 @@ SCENARIO = {
         {"kind": "feed_silence", "at": "+50m", "for": "30s"},
     ],
 }
+# Half of the requests for a symbol of its own each.
+ANSWERS = {
+    "AAPL": {"kind": "throttle", "retry_after_s": 7, "as_date": True},
+    "MSFT": {"kind": "bad_crumb"},
+    "AMZN": {"kind": "server_error"},
+    "GOOGL": {"kind": "html"},
+    "NVDA": {"kind": "cut"},
+    "TSLA": {"kind": "truncated"},
+    "META": {"kind": "null", "shape": "rows"},
+    "IBM": {"kind": "short_arrays"},
+    "INTC": {"kind": "wrong_time_zone"},
+    "ORCL": {"kind": "clock_skew", "skew_s": 20},
+}
+# The first two have a test of their own below. The others draw no lots, or change no byte of an answer but when it comes.
+ELSEWHERE = {"auction_print", "early_close", "hang", "slow_drip", "request_budget", "feed_close", "feed_abort"}
+TRIES = 8
 ASK_ELSEWHERE = """
 import json, sys
 sys.path.insert(0, ".")
@@ -70,7 +88,41 @@ def said() -> dict[str, str]:
     for symbol in ("AAPL", "BTC-USD"):
         for minute_ms in range(MORNING_MS, NOON_MS, 600_000):
             found[f"{symbol} {minute_ms}"] = repr(exchange.frames_of(symbol, minute_ms)).encode()
+    found |= answered()
     return {name: hashlib.sha256(body).hexdigest() for name, body in found.items()}
+
+
+def answered() -> dict[str, bytes]:
+    """What half of the requests are answered wrong with, and which half that is."""
+    faults = [{**fault, "symbols": [symbol], "share": 0.5} for symbol, fault in ANSWERS.items()]
+    exchange = exchange_under({"starts": SCENARIO["starts"], "fault": faults})
+
+    async def ask() -> dict[str, bytes]:
+        found = {}
+        async with exchange.client() as client:
+            for symbol in ANSWERS:
+                for step in range(TRIES):
+                    exchange.now_ms = NOON_MS + step
+                    try:
+                        answer = await client.get(
+                            f"/v8/finance/chart/{symbol}", params={"interval": "1d", "range": "5d"}
+                        )
+                        said = f"{answer.status} {answer.headers.get('Retry-After')} ".encode() + await answer.read()
+                    except aiohttp.ClientError as error:
+                        said = type(error).__name__.encode()
+                    found[f"{symbol} {step}"] = said
+        return found
+
+    return asyncio.run(ask())
+
+
+def test_each_kind_that_draws_lots_is_in_what_is_compared():
+    compared = {fault["kind"] for fault in (*SCENARIO["fault"], *ANSWERS.values())}
+    assert compared | ELSEWHERE == {kind["kind"] for kind in described()}
+    found = answered()
+    for symbol in ANSWERS:
+        # Each was hit, and not always: what is compared has a lot in it.
+        assert len({found[f"{symbol} {step}"] for step in range(TRIES)}) > 1, symbol
 
 
 def test_another_process_says_the_same_to_the_byte():
