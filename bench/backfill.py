@@ -30,7 +30,7 @@ AIM = 20_000
 
 def work(bootstrap: str, prefix: str, symbols: list[str]) -> dict[str, float]:
     """In a process whose environment points yfinance at the exchange."""
-    from ingestion.history.collecting import leave_imports_alone
+    from ingestion.history.garbage_collection import leave_imports_alone
     from ingestion.providers import yahoo
     from ingestion.publisher import Publisher
     from ingestion.records.rows import records_of

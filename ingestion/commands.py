@@ -15,7 +15,7 @@ from ingestion.clock import now_ms
 from ingestion.database import Database
 from ingestion.errors import IngestionError, ProviderError, Unavailable
 from ingestion.history import backfill
-from ingestion.history.collecting import leave_imports_alone
+from ingestion.history.garbage_collection import leave_imports_alone
 from ingestion.live import service
 from ingestion.poll import once as poll
 from ingestion.poll import poller

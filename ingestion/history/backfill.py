@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 
 import structlog
@@ -15,7 +15,7 @@ from ingestion.checks.young_splits import keep_believed, spoken_for
 from ingestion.database import Database
 from ingestion.errors import ABOUT_ONE_ANSWER, BadConfiguration, Malformed, ProviderError, UnknownSymbol, capital, named
 from ingestion.gaps import tables as ledger_tables
-from ingestion.gaps.coverage import Covered, of_window
+from ingestion.gaps.coverage import Covered, day, of_window
 from ingestion.history.plan import Window, windows
 from ingestion.providers.base import DAY_MS, Provider
 from ingestion.publisher import Publisher
@@ -258,7 +258,7 @@ def patient_instruments(
     """The instruments, having waited for a provider that would not describe them at first."""
 
     def look() -> tuple[list[Instrument], list[str]]:
-        known, unknown, stopped = instruments(database, provider, source, wanted, now_ms(), lambda: _day(now_ms()))
+        known, unknown, stopped = instruments(database, provider, source, wanted, now_ms(), lambda: day(now_ms()))
         if stopped is not None:
             raise stopped
         return known, unknown
@@ -267,7 +267,3 @@ def patient_instruments(
         return *patiently(look, PATIENCE_S), None
     except ProviderError as error:
         return [], [], error
-
-
-def _day(ts_ms: int) -> date:
-    return datetime.fromtimestamp(ts_ms / 1000, UTC).date()

@@ -1,8 +1,9 @@
 """Which windows a backfill asks for. Pure."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
+from ingestion.gaps.coverage import day
 from ingestion.providers.base import DAY_MS, Reach
 from market.calendars import session_on, sessions
 
@@ -30,7 +31,7 @@ def windows(
         stored         ■■■■■■■■■■■      ■■■■■■■■        (sessions)
         asked for                 |------------------|
     """
-    first = first_day(timeframe, reach, calendar, set(stored), _day(now_ms), everything, since)
+    first = first_day(timeframe, reach, calendar, set(stored), day(now_ms), everything, since)
     if first is None:
         yield None, None
         return
@@ -74,7 +75,3 @@ def first_day(
     missing = [day for day in expected if day not in stored]
     # The newest session is always asked for again: it may have been stored before it was over.
     return min([*missing, *expected[-1:]], default=today)
-
-
-def _day(ts_ms: int) -> date:
-    return datetime.fromtimestamp(ts_ms / 1000, UTC).date()

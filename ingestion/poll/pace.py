@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-MINUTE_MS = 60_000
+from market.timeframes import MINUTE_MS
+
 # Of the requests, what goes to daily bars; all others are minutes.
 SHARE_OF_DAYS = 1 / 15
 # No need to ask for a day in progress more often than this.

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from ingestion.gaps.ledger import Range
-from ingestion.poll.pace import MINUTE_MS, Pace
+from ingestion.poll.pace import Pace
 from ingestion.providers.base import DAY_MS, Answer, Provider
 from ingestion.records.instruments import Instrument
 from market.calendars import Session, session_at, session_of, sessions
 from market.contracts import PROVIDER_SETTLE_MS
+from market.timeframes import MINUTE_MS
 
 # Before the open and after the close trades go on, and are asked for now and then; in the night and at weekends hardly.
 EXTENDED_MS = 6 * 60 * MINUTE_MS
