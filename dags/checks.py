@@ -11,6 +11,14 @@ STALE_AFTER_S = 180.0
 # A restart that did not help is not repeated at once.
 ORDER_AGAIN_AFTER_S = 900.0
 
+# Of each partition the newest row: a topic that was made anew has its own, and those of the old one stand still for ever.
+# One that has met no clock yet says nothing of how far it is.
+EVENTS = """
+SELECT max(age_s)::float8, extract(epoch FROM now() - min(nullif(complete_through, to_timestamp(0))))::float8
+FROM (SELECT DISTINCT ON (topic, partition) age_s, complete_through FROM v1.stream WHERE topic LIKE '%market.events.%'
+      ORDER BY topic, partition, updated_at DESC) AS newest
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -60,10 +68,7 @@ def read(url: str) -> Observation:
     with connected(url) as cursor:
         cursor.execute("SELECT name, state, detail, age_s::float8 FROM v1.service_status")
         services = {name: (state, detail, age_s) for name, state, detail, age_s in cursor.fetchall()}
-        cursor.execute(
-            "SELECT max(age_s)::float8, extract(epoch FROM now() - min(complete_through))::float8"
-            " FROM v1.stream WHERE topic LIKE '%market.events.%'"
-        )
+        cursor.execute(EVENTS)
         offsets_age_s, behind_s = cursor.fetchone()
     return Observation(services, offsets_age_s, behind_s)
 

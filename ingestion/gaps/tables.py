@@ -12,6 +12,7 @@ from ingestion.providers.base import DAY_MS
 from ingestion.tables import timestamp
 from market.bars import PROVIDER_COMPLETE
 from market.calendars import Session
+from market.timeframes import MINUTE_MS
 
 MS = "(extract(epoch FROM {}) * 1000)::bigint"
 
@@ -79,7 +80,9 @@ def minutes(database: Database, symbol: str, since_ms: int) -> dict[date, Minute
         " WHERE symbol = %s AND timeframe = '1m' AND session = 'regular' AND ts >= %s AND is_closed GROUP BY session_date",
         (symbol, timestamp(since_ms)),
     )
-    return {day: Minutes(*([minute * 60_000 for minute in found or ()] for found in columns)) for day, *columns in rows}
+    return {
+        day: Minutes(*([minute * MINUTE_MS for minute in found or ()] for found in columns)) for day, *columns in rows
+    }
 
 
 def traded_days(database: Database, symbols: Sequence[str], session: Session) -> dict[str, float | None]:
@@ -114,7 +117,7 @@ def outages(database: Database, since_ms: int) -> list[Range]:
         " WHERE session_date IS NULL AND ends_at >= %s ORDER BY starts_at",
         (timestamp(since_ms),),
     )
-    return [(start_ms // 60_000 * 60_000, end_ms) for start_ms, end_ms in rows]
+    return [(start_ms // MINUTE_MS * MINUTE_MS, end_ms) for start_ms, end_ms in rows]
 
 
 def troubles(database: Database, since_ms: int) -> list[Range]:
@@ -140,7 +143,7 @@ def refused_minutes(database: Database, since_ms: int) -> dict[str, set[int]]:
             body = json.loads(bytes(payload))
             # A row of a file says nothing about the provider.
             if isinstance(body, dict) and body.get("timeframe") == "1m" and "file" not in body:
-                minute_ms = int(body["ts_ms"]) // 60_000 * 60_000
+                minute_ms = int(body["ts_ms"]) // MINUTE_MS * MINUTE_MS
                 found.setdefault(symbol, set()).add(minute_ms)
         except (ValueError, KeyError, TypeError, OverflowError):
             # A frame of the feed or a whole answer: of no single minute.
@@ -226,7 +229,11 @@ def write(
 
 def committed(database: Database, ends: Mapping[tuple[str, int], int]) -> int:
     """How many records of the log the stream has not committed yet; `ends` is (topic without prefix, partition) → end offset."""
-    rows = database.run("SELECT topic, partition, max(next_offset) FROM v1.stream GROUP BY topic, partition")
+    # A topic that was made anew counts from 0 again, and the rows of the old one stay.
+    rows = database.run(
+        "SELECT DISTINCT ON (topic, partition) topic, partition, next_offset FROM v1.stream"
+        " ORDER BY topic, partition, updated_at DESC"
+    )
     stands = {(topic, partition): offset for topic, partition, offset in rows}
     return sum(max(0, end - stands.get(place, 0)) for place, end in ends.items())
 
