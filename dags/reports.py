@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from dags.database import connected
 
-# Sessions that have closed, that the ledger has seen since, and that have no report yet.
+# Sessions that have closed and have no report yet, once the ledger has seen each of their symbols since and waits for no minute. It
+# looks no more at symbols that are followed no more.
 MAKE = """
 INSERT INTO core.session_reports (calendar, session_date, report)
 SELECT i.calendar, l.session_date,
        jsonb_build_object(
            'symbols', count(*), 'expected', sum(l.expected), 'present', sum(l.present), 'no_trade', sum(l.no_trade),
+           'confirmed', sum(l.confirmed),
            'provider_gap', sum(l.provider_gap), 'throttled', sum(l.throttled), 'our_outage', sum(l.our_outage),
            'unconfirmed', sum(l.unconfirmed), 'closed', sum(l.closed), 'repaired', sum(l.repaired),
            'ticks', sum(q.ticks), 'late', sum(q.late), 'corrected', sum(q.corrected),
@@ -20,8 +22,10 @@ JOIN core.instruments i USING (symbol)
 JOIN core.sessions s ON s.calendar = i.calendar AND s.session_date = l.session_date
 LEFT JOIN core.quality q ON q.symbol = l.symbol AND q.session_date = l.session_date
 LEFT JOIN v1.quality_scores v ON v.symbol = l.symbol AND v.session_date = l.session_date
-WHERE s.closes_at BETWEEN now() - interval '3 days' AND now() - interval '5 minutes' AND l.checked_at > s.closes_at
+WHERE s.closes_at BETWEEN now() - interval '3 days' AND now() - interval '5 minutes'
+  AND ((i.tracked AND i.state = 'ok') OR l.checked_at > s.closes_at)
 GROUP BY i.calendar, l.session_date
+HAVING bool_and(l.checked_at > s.closes_at) AND sum(l.pending) = 0
 ON CONFLICT DO NOTHING
 RETURNING calendar || ' ' || session_date, report
 """
