@@ -36,8 +36,9 @@ def work(bootstrap: str, prefix: str, symbols: list[str]) -> dict[str, float]:
     from ingestion.records.rows import records_of
     from ingestion.records.splits import SplitFactors
     from ingestion.requesting.budget import Budget
+    from ingestion.requesting.gated_session import GatedSession
 
-    class Noting(yahoo.GatedSession):
+    class Noting(GatedSession):
         received_s = received_cpu_s = 0.0
 
         def request(self, *given: Any, **named: Any) -> Any:

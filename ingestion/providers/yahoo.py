@@ -5,11 +5,10 @@ import binascii
 import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -29,13 +28,12 @@ from ingestion.errors import Malformed, ProviderError, Throttled, Unauthorised, 
 from ingestion.providers.base import Answer, MalformedFrame, Quote, Reach, Row
 from ingestion.records.instruments import MOST_DECIMALS, Instrument
 from ingestion.requesting.budget import Budget
+from ingestion.requesting.gated_session import REQUEST_TIMEOUT_S, GatedSession
 from market.calendars import calendar_for, timezone_of
 from market.errors import UnknownCalendar
 
 log = structlog.get_logger()
 
-REQUEST_TIMEOUT_S = 10.0
-CHART_PATH = "/v8/finance/chart/"
 INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
 # What would change the address that is asked, or is nothing at all.
 SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f/?#%\\]{1,40}")
@@ -48,46 +46,6 @@ MOST_APART = timedelta(hours=1)
 DECIMALS = 2
 # PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
 BEFORE_OPEN, REGULAR = 0, 1
-
-
-class GatedSession(curl.Session[curl.Response]):
-    """yfinance's HTTP session, asked for a budget's token at each request, with no time-out longer than ours.
-
-    Remembers the last chart answer, which yfinance does not tell, stops at a 429 at once, where yfinance would send three more
-    requests, and leaves a host alone that fails again and again.
-    """
-
-    def __init__(self, budget: Budget) -> None:
-        super().__init__(impersonate="chrome")
-        self.budget = budget
-        self.forget()
-
-    def forget(self) -> None:
-        self.chart_status = 0
-        self.chart_body = b""
-
-    def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
-        # The hosts that answer with data have a breaker each; yfinance does without the others' cookies where it must.
-        host = urlsplit(url).hostname or ""
-        is_data = host.startswith("query")
-        self.budget.take(host if is_data else "")
-        timeout = kwargs.get("timeout")
-        kwargs["timeout"] = min(timeout, REQUEST_TIMEOUT_S) if isinstance(timeout, int | float) else REQUEST_TIMEOUT_S
-        try:
-            response = super().request(method, url, *args, **kwargs)
-        except curl.exceptions.RequestException:
-            if is_data:
-                self.budget.host_failed(host)
-            raise
-        if is_data:
-            note = self.budget.host_failed if response.status_code >= 500 else self.budget.host_worked
-            note(host)
-        metrics.REQUESTS.labels(status=str(response.status_code)).inc()
-        if CHART_PATH in url:
-            self.chart_status, self.chart_body = response.status_code, response.content
-        if response.status_code == 429:
-            raise self.budget.refused(retry_after_s(response.headers.get("Retry-After")))
-        return response
 
 
 class Yahoo:
@@ -166,7 +124,9 @@ class Yahoo:
         ticker = yf.Ticker(symbol, session=self._session)
         try:
             frame = ticker.history(auto_adjust=False, actions=True, timeout=REQUEST_TIMEOUT_S, **arguments)
-            if objection := objection_to(self._session.chart_body, asked_ms):
+            if not has_prices(frame) and is_without_prices(self._session.chart_body):
+                raise ValueError("no row has a price")
+            if objection := foreign_zone(ticker.get_history_metadata(), asked_ms):
                 raise ValueError(objection)
         except Exception as error:
             if is_empty_answer(error, self._session.chart_status, self._session.chart_body):
@@ -244,37 +204,32 @@ def is_empty_answer(error: Exception, status: int, body: bytes) -> bool:
         return False
 
 
-def objection_to(body: bytes, asked_ms: int) -> str:
-    """What is wrong with an answer that yfinance takes for a good one; empty where nothing is."""
-    try:
-        [result] = json.loads(body)["chart"]["result"]
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return "no row has a price" if is_without_prices(result) else foreign_zone(result, asked_ms)
+def has_prices(frame: pd.DataFrame) -> bool:
+    return not frame.empty and bool(frame["Close"].notna().any())
 
 
-def is_without_prices(result: dict[str, Any]) -> bool:
+def is_without_prices(body: bytes) -> bool:
     """Whether an answer has many rows and a price in none of them.
 
     yfinance stumbles over such an answer only where there is no split or dividend in it; with one it gives a frame without rows, as
     if nobody had traded.
     """
     try:
+        [result] = json.loads(body)["chart"]["result"]
         closes = result["indicators"]["quote"][0]["close"]
         is_daily = result["meta"].get("dataGranularity") == "1d"
-    except (KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return False
     fewest = FEWEST_DAYS_WITHOUT_PRICES if is_daily else FEWEST_WITHOUT_PRICES
     return len(closes) >= fewest and not any(close is not None for close in closes)
 
 
-def foreign_zone(result: dict[str, Any], asked_ms: int) -> str:
+def foreign_zone(meta: Mapping[str, Any], asked_ms: int) -> str:
     """That an answer's time zone is none that its exchange could have; empty where it could.
 
     yfinance takes the rows' days by it: those of another continent would make bars of the session before or after.
     """
     try:
-        meta = result["meta"]
         known = ZoneInfo(timezone_of(calendar_for(str(meta["exchangeName"]), str(meta["instrumentType"]))))
     except (KeyError, TypeError, UnknownCalendar):
         return ""
@@ -355,11 +310,6 @@ def decode_frame(frame: str | bytes) -> Quote | None:
         day_low=pricing.day_low,
         previous_close=pricing.previous_close or (pricing.price - change if change else 0.0),
     )
-
-
-def retry_after_s(header: str | None) -> float | None:
-    """The seconds of a Retry-After header; the form with a date is not worth a parser."""
-    return float(header) if header and header.strip().isdigit() else None
 
 
 def _moment(ts_ms: int) -> datetime:

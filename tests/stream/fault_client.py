@@ -27,6 +27,7 @@ from ingestion.live.feed import Feed
 from ingestion.live.work import LiveStream
 from ingestion.poll import once as poll
 from ingestion.providers import yahoo
+from ingestion.requesting import gated_session
 from ingestion.requesting.budget import Budget
 from market.contracts import Bar, Clock, DeadLetter, Record, Tick
 from market.timeline import Timeline
@@ -77,7 +78,7 @@ def keep(_logger: Any, level: str, entry: dict[str, Any]) -> str:
 def shorten() -> None:
     structlog.configure(processors=[keep])
     clock.follow(Timeline.parse(os.environ["CANDLESTREAM_SIMULATOR_TIMELINE"]))
-    yahoo.REQUEST_TIMEOUT_S, poll.RETRY_S, backfill.PATIENCE_S = REQUEST_TIMEOUT_S, RETRY_S, PATIENCE_S
+    gated_session.REQUEST_TIMEOUT_S, poll.RETRY_S, backfill.PATIENCE_S = REQUEST_TIMEOUT_S, RETRY_S, PATIENCE_S
     feed.OPEN_TIMEOUT_S, feed.PONG_TIMEOUT_S, feed.LONGEST_PAUSE_S = OPEN_TIMEOUT_S, PONG_TIMEOUT_S, 1.0
 
 
