@@ -36,7 +36,6 @@ WORKDIR /opt/candlestream
 
 # In a stage of its own, so that an edit of our code downloads nothing again.
 FROM base AS connector
-COPY market market
 COPY stack stack
 COPY spark_jobs/conf spark_jobs/conf
 COPY docker/build_spark.py docker/

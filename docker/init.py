@@ -69,7 +69,8 @@ def decision(home: Home, environ: Mapping[str, str]) -> State:
     if kept is None:
         source, reason = decide(None, asked or None)  # type: ignore[arg-type]  # checked above
         told = reason.replace("with --source", "by CANDLESTREAM_SOURCE").replace("this home", "this platform")
-        return State(source=source, source_reason=told, **({"seed": int(seed)} if seed else {}))
+        decided = State(source=source, source_reason=told)
+        return decided.model_copy(update={"seed": int(seed)}) if seed else decided
     if asked not in ("", kept.source) or (seed and int(seed) != kept.seed):
         sentence = (
             f"this platform is fed by {kept.source} (seed {kept.seed}) and keeps that: take CANDLESTREAM_SOURCE and "
