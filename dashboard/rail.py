@@ -19,6 +19,8 @@ SPARK_WIDTH, SPARK_HEIGHT = 120, 36
 CONTINUOUS = ("ingestion", "spark")
 # The poll comes each minute: three that failed are a fault.
 POLL_PATIENCE_S = 180.0
+# Of a process's word about itself; all others are a matter of waiting.
+LEVELS = {"ok": "live", "working": "live", "stopped": "stale", "interrupted": "stale"}
 
 
 def rail(snapshot: Snapshot, deployment: Deployment = Deployment.NATIVE) -> str:
@@ -120,5 +122,5 @@ def _service(service: Service) -> dict[str, str]:
     elif service.name not in CONTINUOUS and service.state in ("ok", "stopped"):
         level, state = "live", f"{formats.age(service.age_s)} ago"
     else:
-        level, state = {"ok": "live", "stopped": "stale"}.get(service.state, "slow"), service.state
+        level, state = LEVELS.get(service.state, "slow"), service.state
     return {"name": service.name, "state": state, "level": level, "detail": service.detail}

@@ -25,6 +25,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: Any = None
+        self._held: list[tuple[str, Sequence[Any]]] = []
         self._lock = threading.Lock()
 
     def run(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
@@ -33,12 +34,19 @@ class Database:
             try:
                 if self._connection is None:
                     self._connection = _connect(self._url)
+                    for held in self._held:
+                        self._connection.cursor().execute(*held)
                 with self._connection.cursor() as cursor:
                     cursor.execute(sql, parameters)
                     return cursor.fetchall() if cursor.description else []
             except AWAY as error:
                 self._drop()
                 raise DatabaseAway(f"PostgreSQL cannot be used: {str(error).strip().splitlines()[0]}") from error
+
+    def keep(self, sql: str, parameters: Sequence[Any]) -> None:
+        """Each later connection begins with this statement: for what ends with a connection, as a session's lock does."""
+        with self._lock:
+            self._held.append((sql, parameters))
 
     def close(self) -> None:
         with self._lock:

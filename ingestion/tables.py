@@ -83,8 +83,11 @@ def with_history(database: Database) -> set[str]:
 
 
 def claim_history(database: Database, symbol: str) -> bool:
-    """Whether this process may fetch the symbol's history now. The claim ends with the connection."""
-    [[is_ours]] = database.run("SELECT pg_try_advisory_lock(hashtext('candlestream history'), hashtext(%s))", (symbol,))
+    """Whether this process may fetch the symbol's history now. The claim ends with the process."""
+    claim = "SELECT pg_try_advisory_lock(hashtext('candlestream history'), hashtext(%s))"
+    [[is_ours]] = database.run(claim, (symbol,))
+    if is_ours:
+        database.keep(claim, (symbol,))
     return bool(is_ours)
 
 
@@ -122,11 +125,20 @@ def add_repeats(database: Database, repeats: Mapping[tuple[str, date], int]) -> 
         )
 
 
-def set_status(database: Database, name: str, state: str, detail: str) -> None:
+def begin_work(database: Database, name: str) -> None:
+    """From now until the process ends, however that may be, what it says of its work counts; after that it was interrupted."""
+    hold = "SELECT pg_advisory_lock_shared(hashtext('candlestream at work'), hashtext(%s))"
+    database.run(hold, (name,))
+    database.keep(hold, (name,))
+
+
+def set_status(database: Database, name: str, state: str, detail: str, *, is_at_work: bool = False) -> None:
+    """The word of a process about itself; one that `is_at_work` counts as long as the process lives that began that work."""
     database.run(
-        "INSERT INTO core.service_status (name, state, detail) VALUES (%s, %s, %s)"
-        " ON CONFLICT (name) DO UPDATE SET state = EXCLUDED.state, detail = EXCLUDED.detail, heartbeat_at = now()",
-        (name, state, detail),
+        "INSERT INTO core.service_status (name, state, detail, is_at_work) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (name) DO UPDATE SET state = EXCLUDED.state, detail = EXCLUDED.detail, is_at_work = EXCLUDED.is_at_work,"
+        " heartbeat_at = now()",
+        (name, state, detail, is_at_work),
     )
 
 

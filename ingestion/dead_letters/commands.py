@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ingestion import terminal
 from ingestion.database import Database
-from ingestion.dead_letters import letters, replay
+from ingestion.dead_letters import letters, originals, replay
 from ingestion.dead_letters.editing import readable, with_changes, with_first_receipt
 from ingestion.dead_letters.letters import Letter, Which
 from ingestion.errors import BadConfiguration, NotReplayed
@@ -41,10 +41,12 @@ def run(
         console.print(listed(list(letters.find(database, which, chosen.limit, newest_first=True))))
         return 0
     if chosen.verb == "show":
-        console.print(shown(letters.get(database, chosen.id)), markup=False, highlight=False)
+        letter = letters.get(database, chosen.id)
+        console.print(shown(letter, words_of(letter, provider)), markup=False, highlight=False)
         return 0
     if chosen.verb == "edit":
-        return edit(database, letters.get(database, chosen.id), chosen, console)
+        letter = letters.get(database, chosen.id)
+        return edit(database, letter, words_of(letter, provider), chosen, console)
     which = which_to_replay(chosen)
     done = replay.replay(database, provider(), publisher(), configured.source, which, chosen.again)
     console.print(json.dumps(done.as_dict()) if chosen.json else told(done), markup=False, highlight=False)
@@ -76,7 +78,15 @@ def listed(found: list[Letter]) -> Table:
     return table
 
 
-def shown(letter: Letter) -> str:
+def words_of(letter: Letter, provider: Callable[[], LiveProvider]) -> bytes:
+    """What is to be replayed, as a person reads and edits it."""
+    # Only a frame of the live feed needs the provider to be read.
+    return originals.in_words(
+        letter, lambda frame: provider().decode(frame) if b'"message"' in letter.to_replay else None
+    )
+
+
+def shown(letter: Letter, words: bytes) -> str:
     lines = [
         f"dead letter {letter.id}, refused by {letter.stage}: {letter.reason}",
         f"  {letter.detail}",
@@ -89,17 +99,21 @@ def shown(letter: Letter) -> str:
     ]
     if letter.edited is not None:
         lines += ["payload, as edited:", readable(letter.edited)]
+    if words != letter.to_replay:
+        lines += ["what it says, and what `dead-letters edit` changes:", readable(words)]
     return "\n".join(lines)
 
 
-def edit(database: Database, letter: Letter, chosen: argparse.Namespace, console: Console) -> int:
-    """Keeps an edit beside the original; nothing is sent before `replay`."""
+def edit(database: Database, letter: Letter, words: bytes, chosen: argparse.Namespace, console: Console) -> int:
+    """Keeps an edit of `words` beside the original; nothing is sent before `replay`."""
     if chosen.set:
-        payload = with_changes(letter.to_replay, chosen.set)
+        payload = with_changes(words, chosen.set, names_in(words))
     elif chosen.file:
         payload = read(chosen.file)
     else:
-        payload = in_editor(letter)
+        payload = in_editor(letter.id, words)
+    if payload == words:
+        payload = letter.to_replay
     payload = with_first_receipt(letter.payload, payload, letter.fetched_ms if letter.stage == "stream" else None)
     if payload == letter.to_replay:
         console.print("nothing was changed", markup=False)
@@ -117,12 +131,25 @@ def read(path: Path) -> bytes:
         raise BadConfiguration(f"{path} cannot be read: {error.strerror}") from error
 
 
-def in_editor(letter: Letter) -> bytes:
-    """The payload after the person's own editor ($VISUAL, $EDITOR, else vi)."""
+def names_in(words: bytes) -> Sequence[str] | None:
+    """What can be set of a frame of the live feed: what it says, or its message. None is anything: a field may be missing."""
+    try:
+        body = json.loads(words)
+    except ValueError:
+        return None
+    if not isinstance(body, dict):
+        return None
+    if body.keys() == set(originals.QUOTE):
+        return originals.QUOTE
+    return list(body) if "message" in body else None
+
+
+def in_editor(identity: int, words: bytes) -> bytes:
+    """The words after the person's own editor ($VISUAL, $EDITOR, else vi)."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    text = readable(letter.to_replay)
+    text = readable(words)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"dead-letter-{letter.id}.json"
+        path = Path(folder) / f"dead-letter-{identity}.json"
         path.write_text(text)
         try:
             code = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode
@@ -131,12 +158,16 @@ def in_editor(letter: Letter) -> bytes:
         if code:
             raise BadConfiguration(f"the editor {editor!r} ended with {code}; nothing was kept")
         edited = path.read_text()
-    return letter.to_replay if edited == text else edited.rstrip("\n").encode()
+    return words if edited == text else edited.rstrip("\n").encode()
 
 
 def told(done: replay.Summary) -> str:
+    verdict = f"{done.replayed} taken by the stream and {done.failed} refused again"
+    if done.unjudged:
+        verdict += f", {done.unjudged} not judged yet (`dead-letters list` shows them)"
+    letters_ = "1 letter" if done.letters == 1 else f"{done.letters} letters"
     lines = [
-        f"{done.letters} letters: {done.sent} sent, of them {done.replayed} taken by the stream and {done.failed} refused again;"
+        f"{letters_}: {done.sent} sent, of them {verdict};"
         f" {done.refused} still wrong and not sent, {done.skipped} sent before"
     ]
     return "\n".join([*lines, *(f"  {reason}" for reason in done.why)])

@@ -1,7 +1,7 @@
 """What a person changes in a dead letter's payload. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ingestion.errors import BadConfiguration, NotReplayed
 from market.contracts import receipt_in
@@ -10,8 +10,8 @@ from market.contracts import receipt_in
 KEPT = "fetched_ms"
 
 
-def with_changes(payload: bytes, changes: Sequence[str]) -> bytes:
-    """The payload with fields set: `close=101.5`, `volume=null`; a value that is no JSON is text.
+def with_changes(payload: bytes, changes: Sequence[str], names: Collection[str] | None = None) -> bytes:
+    """The payload with fields set: `close=101.5`, `volume=null`; a value that is no JSON is text. `names`: what can be set.
 
     Raises `NotReplayed` where the payload is no JSON object, `BadConfiguration` for a change that is none.
     """
@@ -25,6 +25,8 @@ def with_changes(payload: bytes, changes: Sequence[str]) -> bytes:
         name, separator, text = change.partition("=")
         if not separator or not name:
             raise BadConfiguration(f"{change!r} does not say FIELD=VALUE, as in close=101.5")
+        if names is not None and name not in names:
+            raise BadConfiguration(f"{name} is nothing that can be set here: {', '.join(names)}")
         body[name] = value_of(text)
     return json.dumps(body, separators=(",", ":")).encode()
 

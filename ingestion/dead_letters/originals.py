@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,9 @@ from market.contracts import Action, Bar, Record, Tick, decode
 from market.errors import Reason, Rejected
 from market.timeframes import TIMEFRAMES
 from market.topics import EVENTS, HISTORY
+
+# What a frame of the live feed says, as a person reads and edits it.
+QUOTE = tuple(one.name for one in fields(Quote))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ def of_ingestion(letter: Letter, known: Known) -> Tick | Bar | Action:
         raise Rejected(Reason.NOT_JSON, "a JSON object was expected", letter.symbol)
     if "message" in body:
         return tick_in(letter, known)
+    if set(QUOTE) <= body.keys():
+        return tick_of_words(body, letter, known)
     if {"timeframe", "ts_ms", "day", *PRICES} <= body.keys():
         return bar_in(body, letter, known)
     if {"action", "value", "event_ms", "symbol"} <= body.keys():
@@ -76,6 +81,36 @@ def tick_in(letter: Letter, known: Known) -> Tick:
     if quote is None:
         raise NotReplayed("the frame holds no quote")
     return tick_of(quote, instrument_of(quote.symbol, known), known.source, letter.fetched_ms)
+
+
+def in_words(letter: Letter, decode_frame: Callable[[str | bytes], Quote | None]) -> bytes:
+    """What is to be replayed as a person reads and edits it: of a frame of the live feed its quote, of anything else itself."""
+    if letter.stage == "stream":
+        return letter.to_replay
+    try:
+        quote = decode_frame(letter.to_replay)
+    except MalformedFrame:
+        return letter.to_replay
+    return letter.to_replay if quote is None else json.dumps(asdict(quote)).encode()
+
+
+def tick_of_words(body: dict[str, Any], letter: Letter, known: Known) -> Tick:
+    """The tick of an edited frame; a number that was taken out is none that was given."""
+    symbol = str(body["symbol"])
+    try:
+        quote = Quote(
+            symbol=symbol,
+            event_ms=int(number("event_ms", body["event_ms"])),
+            price=number("price", body["price"]),
+            day_volume=int(number("day_volume", body["day_volume"], when_missing=0.0)),
+            is_regular=body["is_regular"] is True,
+            day_high=number("day_high", body["day_high"], when_missing=0.0),
+            day_low=number("day_low", body["day_low"], when_missing=0.0),
+            previous_close=number("previous_close", body["previous_close"], when_missing=0.0),
+        )
+    except ValueError as error:
+        raise Rejected(Reason.WRONG_TYPE, str(error), symbol) from error
+    return tick_of(quote, instrument_of(symbol, known), known.source, letter.fetched_ms)
 
 
 def bar_in(body: dict[str, Any], letter: Letter, known: Known) -> Bar:

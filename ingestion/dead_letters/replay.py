@@ -42,6 +42,8 @@ class Summary:
     # Still wrong: found so before they were sent, or by the stream again.
     refused: int = 0
     failed: int = 0
+    # Sent, and the stream had not come to them yet.
+    unjudged: int = 0
     why: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -79,7 +81,7 @@ def replay(
     sent += send(database, publisher, batch)
     summary.sent = len(sent)
     states = verdict(database, sent)
-    summary.replayed, summary.failed = states["replayed"], states["failed"]
+    summary.replayed, summary.failed, summary.unjudged = states["replayed"], states["failed"], states["sent"]
     summary.why = summary.why[:20]
     summary.seconds = time.monotonic() - started_s
     return summary

@@ -13,7 +13,17 @@ from ingestion.catalogue import instruments
 from ingestion.checks.sparse_answers import believed
 from ingestion.checks.young_splits import keep_believed, spoken_for
 from ingestion.database import Database
-from ingestion.errors import ABOUT_ONE_ANSWER, BadConfiguration, Malformed, ProviderError, UnknownSymbol, capital, named
+from ingestion.errors import (
+    ABOUT_ONE_ANSWER,
+    BadConfiguration,
+    BrokerAway,
+    Malformed,
+    ProviderError,
+    UnknownSymbol,
+    capital,
+    named,
+    trying_again,
+)
 from ingestion.gaps import tables as ledger_tables
 from ingestion.gaps.coverage import Covered, day, of_window
 from ingestion.history.plan import Window, windows
@@ -55,6 +65,11 @@ class Summary:
     seconds: float = 0.0
     error: str = ""
 
+    def done(self, started_s: float) -> str:
+        """What was done by now, for a person."""
+        self.seconds = time.monotonic() - started_s
+        return f"{self.series} series, {self.bars} bars of {self.symbols} symbols in {self.seconds:.0f} s"
+
     def as_dict(self) -> dict[str, object]:
         return {"command": "backfill", **asdict(self), "seconds": round(self.seconds, 2)}
 
@@ -84,21 +99,27 @@ def backfill(
     check(request, provider)
     started_s = time.monotonic()
     run = Backfill(database, provider, publisher, source, request, now_ms)
-    known, run.summary.unknown, stopped = patient_instruments(database, provider, source, request.symbols, now_ms)
+    tables.begin_work(database, NAME)
+    known, run.summary.unknown, stopped = patient_instruments(
+        database, provider, source, request.symbols, now_ms, run.waits
+    )
     claimed = [instrument for instrument in known if tables.claim_history(database, instrument.symbol)]
     summary = run.summary
     summary.busy = sorted({i.symbol for i in known} - {i.symbol for i in claimed})
     summary.symbols = len(claimed)
     try:
-        run.fetch(claimed)
-    except ProviderError as error:
-        stopped = error
-    run.keep()
-    summary.seconds = time.monotonic() - started_s
+        try:
+            run.fetch(claimed)
+        except ProviderError as error:
+            stopped = error
+        run.keep()
+    except BrokerAway as error:
+        tables.set_status(database, NAME, "stopped", f"{error}; {summary.done(started_s)}")
+        raise
+    detail = summary.done(started_s)
     summary.error = str(stopped) if stopped else ""
     if stopped is None:
         stopped = unanswered(summary, provider.title, request)
-    detail = f"{summary.series} series, {summary.bars} bars of {summary.symbols} symbols in {summary.seconds:.0f} s"
     # Who found all of its symbols claimed did nothing: the one at work on them has more to say.
     if claimed or not summary.busy:
         tables.set_status(database, NAME, stopped.state if stopped else "ok", f"{stopped or 'done'}: {detail}")
@@ -145,6 +166,8 @@ class Backfill:
     def fetch(self, known: list[Instrument]) -> None:
         """All series: the days of every symbol, then the rest symbol by symbol. Raises `ProviderError` where it cannot go on."""
         self.whole = tables.with_history(self.database)
+        if known:
+            self._say("working", f"history of {len(known)} symbols")
         for instrument in known:
             self.splits[instrument.symbol] = tables.stored_splits(self.database, instrument.symbol)
             self._series(instrument, "1d", ALL)
@@ -163,6 +186,16 @@ class Backfill:
         for symbol, pieces in self.covered.items():
             ledger_tables.note_coverage(self.database, symbol, pieces)
         self.covered.clear()
+
+    def waits(self, error: ProviderError, seconds: float) -> None:
+        """What a request waits for, told while it does: a throttled backfill is as long in coming as one that has much to do."""
+        self._say(
+            error.state,
+            f"{trying_again(capital(f'{self.provider.title}: {error.sentence}'), seconds)}; {self.summary.bars} bars so far",
+        )
+
+    def _say(self, state: str, detail: str) -> None:
+        tables.set_status(self.database, NAME, state, detail, is_at_work=True)
 
     @property
     def _is_general(self) -> bool:
@@ -218,9 +251,7 @@ class Backfill:
             summary.empty.append(f"{symbol} {timeframe}")
             log.warning("empty", symbol=symbol, timeframe=timeframe, detail="the provider has no rows of it")
         log.info("series", symbol=symbol, timeframe=timeframe, records=found)
-        tables.set_status(
-            self.database, NAME, "ok", f"{symbol} {timeframe}: {found} records; {summary.bars} bars in all"
-        )
+        self._say("working", f"{symbol} {timeframe}: {found} records; {summary.bars} bars in all")
         return held
 
     def _windows(self, instrument: Instrument, timeframe: str) -> Iterator[Window]:
@@ -235,7 +266,8 @@ class Backfill:
         """The records of one request. Splits that it tells of are remembered for the answers after it."""
         symbol = instrument.symbol
         self.summary.requests += 1
-        answer = patiently(partial(self.provider.history, symbol, timeframe, start_ms, end_ms), PATIENCE_S)
+        ask = partial(self.provider.history, symbol, timeframe, start_ms, end_ms)
+        answer = patiently(ask, PATIENCE_S, self.waits)
         splits = self.splits[symbol]
         splits.update(answer.splits)
         records = records_of(answer, instrument, timeframe, self.source, SplitFactors(list(splits.items())))
@@ -253,7 +285,12 @@ class Backfill:
 
 
 def patient_instruments(
-    database: Database, provider: Provider, source: str, wanted: list[str] | None, now_ms: Callable[[], int]
+    database: Database,
+    provider: Provider,
+    source: str,
+    wanted: list[str] | None,
+    now_ms: Callable[[], int],
+    waits: Callable[[ProviderError, float], None],
 ) -> tuple[list[Instrument], list[str], ProviderError | None]:
     """The instruments, having waited for a provider that would not describe them at first."""
 
@@ -264,6 +301,6 @@ def patient_instruments(
         return known, unknown
 
     try:
-        return *patiently(look, PATIENCE_S), None
+        return *patiently(look, PATIENCE_S, waits), None
     except ProviderError as error:
         return [], [], error

@@ -12,10 +12,11 @@ DAYS_EVERY_MINUTES = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`symbols` of open exchanges at `per_minute` requests a minute."""
+    """`symbols` of open exchanges at `per_minute` requests a minute; `closed` are the others."""
 
     symbols: int
     per_minute: float
+    closed: int = 0
 
     @property
     def minutes_between(self) -> float:
@@ -37,5 +38,6 @@ class Pace:
         if not self.symbols:
             return "no tracked exchange is open"
         often = round(self.minutes_between)
-        each = "each confirmed every minute" if often <= 1 else f"each confirmed every {often} minutes"
-        return f"{self.symbols} symbols: {each}"
+        confirmed = "confirmed every minute" if often <= 1 else f"confirmed every {often} minutes"
+        of = f" of {self.symbols + self.closed}, whose exchange is open" if self.closed else ""
+        return f"1 symbol{of}: {confirmed}" if self.symbols == 1 else f"{self.symbols} symbols{of}: each {confirmed}"

@@ -59,7 +59,8 @@ class Work:
 
 def pace_of(instruments: Iterable[Instrument], per_minute: float, now_ms: int) -> Pace:
     """The pace of those whose exchange is open."""
-    return Pace(sum(session_at(i.calendar, now_ms) is not None for i in instruments), per_minute)
+    is_open = [session_at(instrument.calendar, now_ms) is not None for instrument in instruments]
+    return Pace(sum(is_open), per_minute, is_open.count(False))
 
 
 def plan(instruments: Iterable[Instrument], asked: Mapping[str, Asked], pace: Pace, now_ms: int) -> list[Work]:

@@ -34,6 +34,8 @@ from market.errors import UnknownCalendar
 
 log = structlog.get_logger()
 
+# Of the end of a window that is open: longer than an answer is in coming, and than clocks differ.
+AHEAD_MS = 60_000
 INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "1d": "1d"}
 # What would change the address that is asked, or is nothing at all.
 SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f/?#%\\]{1,40}")
@@ -90,8 +92,9 @@ class Yahoo:
         if end_ms is not None:
             window["end"] = _moment(end_ms)
         elif start_ms is not None:
-            # What yfinance would take by itself, but by this process's clock.
-            window["end"] = _moment(now_ms())
+            # By this process's clock, and a little ahead of it: yfinance drops a last row that is stamped at the end or after, as
+            # that of a session in progress is, and with it the day of a split that has just become effective.
+            window["end"] = _moment(now_ms() + AHEAD_MS)
         _, asked_ms, frame = self._fetch(symbol, interval=INTERVALS[timeframe], prepost=timeframe == "1m", **window)
         return answer_of(frame, asked_ms)
 
@@ -268,7 +271,8 @@ def answer_of(frame: pd.DataFrame, asked_ms: int) -> Answer:
         return answer
     days = frame.index.date
     for name, events in (("Stock Splits", answer.splits), ("Dividends", answer.dividends)):
-        values = frame[name].to_numpy()
+        # Where an event's day has no row yet, yfinance adds one, without a number in the other events' columns.
+        values = frame[name].fillna(0.0).to_numpy()
         events.extend((days[at], float(values[at])) for at in values.nonzero()[0])
     opens, highs, lows, closes, volumes = (
         frame[name].astype(float).tolist() for name in ("Open", "High", "Low", "Close", "Volume")

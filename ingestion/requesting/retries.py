@@ -12,6 +12,7 @@ from ingestion.errors import Malformed, ProviderError, Throttled, Unauthorised, 
 
 log = structlog.get_logger()
 T = TypeVar("T")
+Told = Callable[[ProviderError, float], None]
 
 _backoff = wait_random_exponential(multiplier=1, max=60)
 WITHOUT_LIMIT = 1_000_000
@@ -27,9 +28,12 @@ PATIENT: Mapping[type[ProviderError], int] = {
 BRIEF: Mapping[type[ProviderError], int] = {Unavailable: WITHOUT_LIMIT, Malformed: 2}
 
 
-def patiently(call: Callable[[], T], longest_s: float) -> T:
-    """The result of a request that is worth waiting for (a backfill's): through throttling and outages of `longest_s`."""
-    return _retrying(longest_s, PATIENT)(call)
+def patiently(call: Callable[[], T], longest_s: float, told: Told | None = None) -> T:
+    """The result of a request that is worth waiting for (a backfill's): through throttling and outages of `longest_s`.
+
+    `told` hears of each wait what it is for and its seconds.
+    """
+    return _retrying(longest_s, PATIENT, told)(call)
 
 
 def briefly(call: Callable[[], T], longest_s: float) -> T:
@@ -37,7 +41,7 @@ def briefly(call: Callable[[], T], longest_s: float) -> T:
     return _retrying(longest_s, BRIEF)(call)
 
 
-def _retrying(longest_s: float, tries: Mapping[type[ProviderError], int]) -> Retrying:
+def _retrying(longest_s: float, tries: Mapping[type[ProviderError], int], told: Told | None = None) -> Retrying:
     ends_s = time.monotonic() + longest_s
 
     def is_worth_it(state: RetryCallState) -> bool:
@@ -48,7 +52,15 @@ def _retrying(longest_s: float, tries: Mapping[type[ProviderError], int]) -> Ret
         """Whether the next try would come after the end: a rest that is longer is not begun."""
         return time.monotonic() + state.upcoming_sleep > ends_s
 
-    return Retrying(retry=is_worth_it, wait=_wait, stop=is_too_late, before_sleep=_say, reraise=True)
+    def say(state: RetryCallState) -> None:
+        error = _error(state)
+        log.warning(
+            "provider", error=type(error).__name__, detail=str(error), next_try_s=round(state.upcoming_sleep, 1)
+        )
+        if told is not None and error is not None:
+            told(error, state.upcoming_sleep)
+
+    return Retrying(retry=is_worth_it, wait=_wait, stop=is_too_late, before_sleep=say, reraise=True)
 
 
 def _error(state: RetryCallState) -> ProviderError | None:
@@ -60,8 +72,3 @@ def _wait(state: RetryCallState) -> float:
     """The provider's own word about waiting, else exponential with jitter."""
     error = _error(state)
     return error.next_try_s if error is not None and error.next_try_s else float(_backoff(state))
-
-
-def _say(state: RetryCallState) -> None:
-    error = _error(state)
-    log.warning("provider", error=type(error).__name__, detail=str(error), next_try_s=round(state.upcoming_sleep, 1))

@@ -2,11 +2,14 @@
 
 import json
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from market.contracts import Action, Bar, Clock, Tick
+from tests.embedded import REPO
 from tests.stream.ingestion.rig import Ingestion
 from tests.stream.rig import until
 
@@ -121,3 +124,21 @@ def test_a_part_that_is_away_is_one_sentence_and_an_exit_code(
     assert "Traceback" not in log
     said = summary.get("error") or json.loads(log.strip().rpartition("\n")[2])["detail"]
     assert words in said
+
+
+def test_a_backfill_that_was_killed_is_told_as_interrupted_until_the_next_one_speaks(ingestion: Ingestion) -> None:
+    told = "SELECT state, detail FROM v1.service_status WHERE name = 'backfill'"
+    command = [sys.executable, "-m", "ingestion", "backfill", "--symbols", "AAPL,MSFT"]
+    with (ingestion.home / "backfill.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=REPO, env=ingestion.environment, stdout=log, stderr=log)
+    try:
+        until(lambda: ingestion.sql(f"{told} AND state = 'working' AND detail LIKE 'MSFT 1d%%'"), "it is at work")
+    finally:
+        process.kill()
+        process.wait()
+    interrupted = until(lambda: ingestion.sql(f"{told} AND state = 'interrupted'"), "its end is seen")
+    assert interrupted[0][1].startswith("ended before it was done; its last word: ")
+    exit_code, _, log_lines = ingestion.command("backfill", "--symbols", "AAPL", "--timeframes", "1d")
+    assert exit_code == 0, log_lines
+    [(state, detail)] = ingestion.sql(told)
+    assert (state, detail.partition(":")[0]) == ("ok", "done")

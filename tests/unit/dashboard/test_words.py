@@ -97,6 +97,13 @@ def test_a_poll_that_came_three_times_too_late_is_silent():
     assert "silent for 4 min 0 s" in rail(make_snapshot(services=[Service("poll", "ok", "5 symbols", 240.0)]))
 
 
+@pytest.mark.parametrize(("state", "level"), [("working", "live"), ("throttled", "slow"), ("interrupted", "stale")])
+def test_a_task_at_work_is_told_apart_from_one_that_was_interrupted(state: str, level: str) -> None:
+    html = rail(make_snapshot(services=[Service("backfill", state, "AAPL 5m: 16992 records", 3_600.0)]))
+    assert f'<li class="{level}"' in html
+    assert f'<span class="cs-dim">{state}</span>' in html
+
+
 def test_the_watch_list_links_to_each_symbol():
     html = rail(
         make_snapshot(watchlist=[Watched("BRK-B", 500.0, -0.5, 2, "ok"), Watched("ZZZZ", None, None, 2, "unknown")])

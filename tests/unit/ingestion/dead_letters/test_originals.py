@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from yfinance.pricing_pb2 import PricingData
 
+from ingestion.dead_letters.commands import names_in
 from ingestion.dead_letters.editing import with_changes, with_first_receipt
 from ingestion.dead_letters.letters import Letter
-from ingestion.dead_letters.originals import Known, record_of
+from ingestion.dead_letters.originals import Known, in_words, record_of
 from ingestion.errors import BadConfiguration, NotReplayed
 from ingestion.providers.base import Answer, Row
 from ingestion.providers.yahoo import decode_frame
@@ -120,6 +121,46 @@ def test_a_frame_of_the_live_feed_is_a_tick_again(known: Known, at: At) -> None:
     record, _ = record_of(letter(frame, "ingestion"), known)
     assert isinstance(record, Tick)
     assert (record.price, record.fetched_ms) == (100.25, FETCHED_MS)
+
+
+def frame_of(**fields: Any) -> bytes:
+    pricing = PricingData(id="AAPL", market_hours=1, **fields)
+    return json.dumps({"type": "pricing", "message": base64.b64encode(pricing.SerializeToString()).decode()}).encode()
+
+
+def test_a_frame_is_edited_by_what_it_says(known: Known, at: At) -> None:
+    refused = letter(frame_of(price=5012.5, day_volume=4_000, day_high=101.5, time=at("2025-11-24T15:00")), "ingestion")
+    words = in_words(refused, decode_frame)
+    assert json.loads(words)["price"] == 5012.5
+    edited = with_changes(words, ["price=100.25", "day_high=null"], names_in(words))
+    record, to_history = record_of(letter(refused.payload, "ingestion", edited=edited), known)
+    expected = Tick(
+        source="yahoo",
+        event_ms=at("2025-11-24T15:00"),
+        fetched_ms=FETCHED_MS,
+        symbol="AAPL",
+        price=100.25,
+        day_volume=4_000,
+    )
+    assert (record, to_history) == (expected, False)
+    with pytest.raises(BadConfiguration, match="prize is nothing that can be set here: symbol, event_ms, price"):
+        with_changes(words, ["prize=100.25"], names_in(words))
+    with pytest.raises(Rejected, match="price 'x' is not a number"):
+        record_of(letter(refused.payload, "ingestion", edited=with_changes(words, ["price=x"])), known)
+
+
+def test_of_a_frame_that_cannot_be_read_only_the_message_can_be_set(known: Known) -> None:
+    refused = letter(b'{"type": "pricing", "message": "no base64!"}', "ingestion")
+    words = in_words(refused, decode_frame)
+    assert words == refused.payload
+    with pytest.raises(BadConfiguration, match="price is nothing that can be set here"):
+        with_changes(words, ["price=100.25"], names_in(words))
+
+
+def test_of_a_row_a_field_that_was_missing_can_be_set() -> None:
+    row = b'{"symbol": "AAPL", "open": 1.0}'
+    assert names_in(row) is None
+    assert json.loads(with_changes(row, ["close=2.0"], names_in(row)))["close"] == 2.0
 
 
 def test_a_corporate_action_is_read_again(known: Known, at: At) -> None:

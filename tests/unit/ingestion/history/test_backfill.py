@@ -1,5 +1,6 @@
 """In which order a backfill sends what it fetched."""
 
+import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from ingestion import tables
-from ingestion.errors import BadConfiguration, Malformed, Unavailable, UnknownSymbol
+from ingestion.errors import BadConfiguration, BrokerAway, Malformed, Throttled, Unavailable, UnknownSymbol
 from ingestion.gaps import tables as ledger_tables
 from ingestion.history.backfill import Backfill, Request, backfill
 from ingestion.providers.base import DAY_MS, Answer, Reach, Row
@@ -43,6 +44,7 @@ class Parts:
         self.sent: list[Bar] = []
         self.is_away_for: set[str] = set()
         self.makes_no_sense_of: set[str] = set()
+        self.throttled_for: set[str] = set()
         self.has_history: list[str] = []
         # The process is killed when so many records are with the broker.
         self.dies_after = 0
@@ -50,6 +52,8 @@ class Parts:
     def history(self, _symbol: str, timeframe: str, start_ms: int | None, end_ms: int | None) -> Answer:
         if timeframe in self.is_away_for:
             raise Unavailable("away")
+        if timeframe in self.throttled_for:
+            raise Throttled("too many requests", 40.0)
         if timeframe in self.makes_no_sense_of:
             raise Malformed("nonsense")
         first = self.now_ms - 500 * DAY_MS if start_ms is None else start_ms
@@ -114,7 +118,7 @@ def test_no_frame_is_sent_behind_the_minutes_that_make_it(parts: Parts, apple: I
 def test_what_was_held_for_the_minutes_is_sent_although_they_do_not_come(
     parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingestion.history.backfill.patiently", lambda ask, _: ask())
+    monkeypatch.setattr("ingestion.history.backfill.patiently", lambda ask, *_: ask())
     parts.is_away_for = {"1m"}
     with pytest.raises(Unavailable):
         run_of(parts).fetch([apple])
@@ -168,23 +172,70 @@ def test_after_a_kill_only_the_symbols_that_were_not_done_are_fetched_again(part
     assert again.count("AAPL") < 0.1 * a_run
 
 
+def said_by(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bool]]:
+    """(state, detail, whether it is at work) of each word about itself."""
+    said: list[tuple[str, str, bool]] = []
+
+    def set_status(_: Any, __: str, state: str, detail: str, *, is_at_work: bool = False) -> None:
+        said.append((state, detail, is_at_work))
+
+    monkeypatch.setattr(tables, "set_status", set_status)
+    return said
+
+
+def test_a_backfill_that_is_killed_has_not_said_that_all_is_well(
+    parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = said_by(monkeypatch)
+    parts.dies_after = 440
+    with pytest.raises(Killed):
+        run_of(parts).fetch([apple])
+    assert {(state, is_at_work) for state, _, is_at_work in said} == {("working", True)}
+    assert said[-1][1].startswith("AAPL 15m: ")
+
+
+def test_what_a_backfill_waits_for_is_said_while_it_waits(
+    parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = said_by(monkeypatch)
+    monkeypatch.setattr(time, "sleep", lambda _: parts.throttled_for.clear())
+    parts.throttled_for = {"15m"}
+    run_of(parts).fetch([apple])
+    waited = [word for word in said if word[0] != "working"]
+    assert waited == [("throttled", "Parts: too many requests, next try in 40 s; 428 bars so far", True)]
+
+
+def test_a_backfill_without_a_broker_says_so(parts: Parts, whole_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = said_by(monkeypatch)
+
+    def flush(_timeout_s: float) -> None:
+        raise BrokerAway("Kafka did not acknowledge 12 records within 120 s")
+
+    monkeypatch.setattr(parts, "flush", flush)
+    with pytest.raises(BrokerAway):
+        whole_run(Request())
+    state, detail, is_at_work = said[-1]
+    assert (state, is_at_work) == ("stopped", False)
+    assert detail.startswith("Kafka did not acknowledge 12 records within 120 s; 5 series, ")
+
+
 @pytest.fixture
 def whole_run(parts: Parts, apple: Instrument, monkeypatch: pytest.MonkeyPatch) -> Callable[[Request], tuple[Any, Any]]:
     """The command on a known symbol and on one that nobody knows, as far as it can be seen without PostgreSQL."""
-    said: list[tuple[str, str]] = []
-    monkeypatch.setattr("ingestion.history.backfill.patiently", lambda ask, _: ask())
+    said = said_by(monkeypatch)
+    monkeypatch.setattr("ingestion.history.backfill.patiently", lambda ask, *_: ask())
     monkeypatch.setattr("ingestion.history.backfill.patient_instruments", lambda *_: ([apple], ["NOPE"], None))
-    for name in ("claim_history", "mark_history", "unmark_history"):
+    for name in ("begin_work", "claim_history", "mark_history", "unmark_history"):
         monkeypatch.setattr(tables, name, lambda *_: True)
     monkeypatch.setattr(ledger_tables, "note_coverage", lambda *_: None)
     monkeypatch.setattr(tables, "with_history", lambda *_: set())
     monkeypatch.setattr(tables, "stored_sessions", lambda *_: set())
     monkeypatch.setattr(tables, "stored_splits", lambda *_: {})
-    monkeypatch.setattr(tables, "set_status", lambda _, __, state, detail: said.append((state, detail)))
 
     def run(request: Request) -> tuple[Any, Any]:
         _, stopped = backfill(parts, parts, parts, "simulator", request, lambda: parts.now_ms)  # type: ignore[arg-type]
-        return stopped, said[-1]
+        assert not said[-1][2], "a last word counts without the process"
+        return stopped, said[-1][:2]
 
     return run
 

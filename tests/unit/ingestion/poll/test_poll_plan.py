@@ -27,11 +27,17 @@ MINUTE_MS = 60_000
         (500, 60.0, "500 symbols: each confirmed every 9 minutes"),
         # A throttled provider shrinks the budget, and so the pace.
         (500, 15.0, "500 symbols: each confirmed every 36 minutes"),
+        (1, 60.0, "1 symbol: confirmed every minute"),
         (0, 60.0, "no tracked exchange is open"),
     ],
 )
 def test_the_pace_follows_from_the_budget(symbols: int, per_minute: float, sentence: str) -> None:
     assert Pace(symbols, per_minute).sentence() == sentence
+
+
+def test_the_pace_says_of_how_many_it_speaks() -> None:
+    assert Pace(8, 60.0, closed=2).sentence() == "8 symbols of 10, whose exchange is open: each confirmed every minute"
+    assert Pace(1, 60.0, closed=4).sentence() == "1 symbol of 5, whose exchange is open: confirmed every minute"
 
 
 def test_minutes_and_days_together_fit_into_the_budget() -> None:
@@ -42,7 +48,7 @@ def test_minutes_and_days_together_fit_into_the_budget() -> None:
 def test_the_pace_is_that_of_the_open_exchanges(apple: Instrument, at: At) -> None:
     coin = replace(apple, symbol="BTC-USD", calendar="24/7")
     assert pace_of([apple, coin], 60, at(NOON)).symbols == 2
-    assert pace_of([apple, coin], 60, at("2025-11-23T17:00")).symbols == 1
+    assert pace_of([apple, coin], 60, at("2025-11-23T17:00")) == Pace(1, 60, closed=1)
 
 
 def asked_at(at: At, minutes: str, day: str = NOON, **fields: object) -> Asked:

@@ -107,3 +107,28 @@ def test_days_with_a_split_and_a_dividend_come_out_as_printed(yahoo: Yahoo, wire
     made = records_of(answer, yahoo.describe("AAPL"), "1d", "yahoo", SplitFactors(answer.splits))
     assert [bar.close for bar in made.bars] == [444.45, 499.23, 129.04]
     assert {(action.action, action.value) for action in made.actions} == {("split", 4.0), ("dividend", 0.82)}
+
+
+def test_the_day_in_progress_is_in_an_open_window(
+    yahoo: Yahoo, wire: Wire, at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = at("2020-08-31T15:12:40")
+    monkeypatch.setattr("ingestion.providers.yahoo.now_ms", lambda: now_ms)
+    # Yahoo stamps the day's row with its newest trade, which may come after the request.
+    seconds = [at("2020-08-28T13:30") // 1000, now_ms // 1000 + 1]
+    split = {"date": at("2020-08-31T13:30") // 1000, "numerator": 4.0, "denominator": 1.0, "splitRatio": "4:1"}
+    wire.answer = answered(200, chart(events={"splits": {str(split["date"]): split}}, **quotes(seconds)))
+    answer = yahoo.history("AAPL", "1d", at("2020-08-01T00:00"), None)
+    assert [row.day for row in answer.rows] == [date(2020, 8, 28), date(2020, 8, 31)]
+    assert answer.splits == [(date(2020, 8, 31), 4.0)]
+
+
+def test_an_event_of_a_day_without_a_row_brings_no_other_events(yahoo: Yahoo, wire: Wire, at: At) -> None:
+    seconds = [at("2020-08-27T13:30") // 1000, at("2020-08-28T13:30") // 1000]
+    split = {"date": at("2020-08-31T13:30") // 1000, "numerator": 4.0, "denominator": 1.0, "splitRatio": "4:1"}
+    dividend = {"date": seconds[0], "amount": 0.205}
+    events = {"splits": {str(split["date"]): split}, "dividends": {str(seconds[0]): dividend}}
+    wire.answer = answered(200, chart(events=events, **quotes(seconds)))
+    answer = yahoo.history("AAPL", "1d", at("2020-08-01T00:00"), at("2020-09-02T00:00"))
+    assert answer.splits == [(date(2020, 8, 31), 4.0)]
+    assert answer.dividends == [(date(2020, 8, 27), 0.205)]
