@@ -63,11 +63,14 @@ def run_poll(chosen: argparse.Namespace, configured: Settings) -> int:
 
 
 def run_backfill(chosen: argparse.Namespace, configured: Settings) -> int:
+    from ingestion import terminal
+
     database, publisher = seeded(configured), publisher_of(configured, "backfill")
     request = backfill.Request(chosen.symbols, chosen.timeframes, chosen.since, chosen.everything, chosen.until)
     provider = provider_of(configured, keep=BACKFILL_KEEPS)
     leave_imports_alone()
-    result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, now_ms)
+    with terminal.progress("backfill") as show:
+        result, stopped = backfill.backfill(database, provider, publisher, configured.source, request, now_ms, show)
     return told(result.as_dict(), stopped)
 
 

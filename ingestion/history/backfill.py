@@ -43,7 +43,11 @@ PATIENCE_S = 1_800.0
 FLUSH_S = 120.0
 # The frames whose bars go further back than minutes do.
 SEEDS = ("1h", "15m", "5m")
+SERIES = ("1d", *SEEDS, "1m")
 ALL = END_MS
+
+# Told the share that is done, and a word about it.
+Show = Callable[[float, str], None]
 
 
 @dataclass(slots=True)
@@ -86,6 +90,10 @@ class Request:
     until: date | None = None
 
 
+def unseen(_done: float, _said: str) -> None:
+    """Nobody looks."""
+
+
 def backfill(
     database: Database,
     provider: Provider,
@@ -93,12 +101,14 @@ def backfill(
     source: str,
     request: Request,
     now_ms: Callable[[], int],
+    show: Show = unseen,
 ) -> tuple[Summary, ProviderError | None]:
     """Fetches what is missing (or everything). Returns what it did, and the error that ended it early or left series without an
-    answer. Raises `BadConfiguration` for a request that no answer could fulfil."""
+    answer. `show` is told the share that is done and a word about it, after each series. Raises `BadConfiguration` for a request
+    that no answer could fulfil."""
     check(request, provider)
     started_s = time.monotonic()
-    run = Backfill(database, provider, publisher, source, request, now_ms)
+    run = Backfill(database, provider, publisher, source, request, now_ms, show)
     tables.begin_work(database, NAME)
     known, run.summary.unknown, stopped = patient_instruments(
         database, provider, source, request.symbols, now_ms, run.waits
@@ -117,6 +127,7 @@ def backfill(
         tables.set_status(database, NAME, "stopped", f"{error}; {summary.done(started_s)}")
         raise
     detail = summary.done(started_s)
+    show(1.0, f"{summary.bars} bars")
     summary.error = str(stopped) if stopped else ""
     if stopped is None:
         stopped = unanswered(summary, provider.title, request)
@@ -158,14 +169,18 @@ class Backfill:
     source: str
     request: Request
     now_ms: Callable[[], int]
+    show: Show = unseen
     summary: Summary = field(default_factory=Summary)
     splits: dict[str, dict[date, float]] = field(default_factory=dict)
     covered: dict[str, list[Covered]] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
+    # How many series there are to be.
+    expected: int = 0
 
     def fetch(self, known: list[Instrument]) -> None:
         """All series: the days of every symbol, then the rest symbol by symbol. Raises `ProviderError` where it cannot go on."""
         self.whole = tables.with_history(self.database)
+        self.expected = len(known) * sum(timeframe in (self.request.timeframes or SERIES) for timeframe in SERIES)
         if known:
             self._say("working", f"history of {len(known)} symbols")
         for instrument in known:
@@ -226,6 +241,7 @@ class Backfill:
         if self.request.timeframes and timeframe not in self.request.timeframes:
             return []
         symbol, summary = instrument.symbol, self.summary
+        self.show(summary.series / self.expected, f"{symbol} {timeframe}, {summary.bars} bars")
         summary.series += 1
         found, held = 0, []
         try:

@@ -2,11 +2,7 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ingestion import terminal
 from ingestion.database import Database
@@ -21,23 +17,15 @@ from market.timeframes import TIMEFRAMES
 
 
 def run(chosen: argparse.Namespace, configured: Settings, publisher: Callable[[], Publisher], now_ms: int) -> int:
-    console = Console(soft_wrap=True, stderr=True)
     if chosen.timeframe and chosen.timeframe not in TIMEFRAMES:
         raise BadConfiguration(f"--timeframe {chosen.timeframe} is not one of {', '.join(TIMEFRAMES)}")
     request = Request(chosen.file, chosen.symbol, chosen.timeframe, chosen.adjusted, chosen.most_bad)
     newcomer = described_by(chosen)
     importer = Importer(Database(configured.database_url), publisher(), configured.source, request, newcomer, now_ms)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
     failure: BadFile | None = None
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(chosen.file.name, total=1.0)
+    with terminal.progress(chosen.file.name) as show:
         try:
-            importer.run(lambda done, summary: bar.update(task, completed=done, description=f"{summary.bars} bars"))
+            importer.run(lambda done, summary: show(done, f"{summary.bars} bars"))
         except BadFile as error:
             failure = error
     summary = importer.summary

@@ -23,6 +23,7 @@ ANSWERS: tuple[tuple[str, dict[str, object]], ...] = (
     ("null", {"shape": "empty"}),
     ("short_arrays", {}),
     ("wrong_time_zone", {"zone": "Mars/Base"}),
+    ("wrong_time_zone", {}),
     ("request_budget", {"per_minute": 1}),
     ("throttle", {}),
 )

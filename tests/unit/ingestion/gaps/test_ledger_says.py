@@ -64,7 +64,7 @@ def test_the_ledger_says_what_it_found_did_and_doubts(
 ) -> None:
     status: Any = Status()
     say(status, summary, stopped)
-    assert status.rows == [("gaps", state, detail)]
+    assert status.rows == [("gaps", state, detail, False)]
 
 
 def test_status_has_a_line_for_each_task_that_says_something() -> None:

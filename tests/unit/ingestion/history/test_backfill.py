@@ -105,6 +105,20 @@ def test_the_days_of_all_symbols_come_first_for_they_bring_the_splits(parts: Par
     assert order == [("AAPL", True), ("MSFT", True), ("AAPL", False), ("MSFT", False)]
 
 
+@pytest.mark.parametrize(("timeframes", "series"), [(None, 10), (["1d", "1m"], 4)])
+def test_whoever_waits_is_shown_how_many_of_the_series_are_done(
+    parts: Parts, apple: Instrument, timeframes: list[str] | None, series: int
+) -> None:
+    shown: list[tuple[float, str]] = []
+    request = Request(timeframes=timeframes)
+    run: Any = Backfill(
+        parts, parts, parts, "simulator", request, lambda: parts.now_ms, lambda *said: shown.append(said)
+    )  # type: ignore[arg-type]
+    run.fetch([apple, replace(apple, symbol="MSFT")])
+    assert [done for done, _ in shown] == [position / series for position in range(series)]
+    assert (shown[0][1], shown[1][1].partition(",")[0]) == ("AAPL 1d, 0 bars", "MSFT 1d")
+
+
 def test_no_frame_is_sent_behind_the_minutes_that_make_it(parts: Parts, apple: Instrument) -> None:
     run_of(parts).fetch([apple])
     intraday = [bar for bar in parts.sent if bar.timeframe != "1d"]
