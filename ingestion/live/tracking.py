@@ -45,6 +45,8 @@ class Tracking:
         self._source = source
         self._now_ms = now_ms
         self._to_welcome: list[Tracked] = []
+        # Who has a chart, or is left to the poll; all others are welcomed, again and again until it came to that.
+        self._drawn: set[str] = set()
         self._has_news = asyncio.Event()
         self._not_before_ms: dict[str, int] = {}
         self.database_trouble = ""
@@ -81,11 +83,12 @@ class Tracking:
     def _take(self, entries: list[Tracked]) -> None:
         """The list as it is now. Who comes while the service runs is welcomed; who was there at its start is the poll's."""
         now_ms = self._now_ms()
-        before = self._stream.instruments
         known = {e.symbol: e.instrument for e in entries if e.instrument is not None}
+        if self.tracked is None:
+            self._drawn = set(known)
+        self._drawn &= {e.symbol for e in entries if e.state != "unknown"}
         self._to_welcome = [e for e in entries if catalogue.needs_description(e, now_ms)]
-        if self.tracked is not None:
-            self._to_welcome += [e for e in entries if e.instrument is not None and e.symbol not in before]
+        self._to_welcome += [e for e in entries if e.instrument is not None and e.symbol not in self._drawn]
         self._stream.instruments = known
         self.tracked = len(entries)
         self.unknown = sum(entry.state == "unknown" for entry in entries)
@@ -100,7 +103,8 @@ class Tracking:
             self._has_news.clear()
             entries, self._to_welcome = self._to_welcome, []
             for place, entry in enumerate(entries):
-                if self._now_ms() < self._not_before_ms.get(entry.symbol, 0):
+                # Since the list was read, a symbol may have been welcomed.
+                if entry.symbol in self._drawn or self._now_ms() < self._not_before_ms.get(entry.symbol, 0):
                     continue
                 try:
                     await self._welcome(entry, is_drawn=place < DRAWN_AT_ONCE)
@@ -128,11 +132,13 @@ class Tracking:
             return
         self._stream.instruments = {**self._stream.instruments, instrument.symbol: instrument}
         if not is_drawn:
+            self._drawn.add(entry.symbol)
             return
         answer = await self._asking.ask(lambda: self._provider.newest(entry.symbol, "1m"))
         records = records_of(answer, instrument, "1m", self._source, SplitFactors(answer.splits))
         for record in (*records.bars, *records.dead_letters):
             await self._stream.send(record)
+        self._drawn.add(entry.symbol)
         log.info("new symbol", symbol=entry.symbol, bars=len(records.bars), dead_letters=len(records.dead_letters))
 
     def trouble(self) -> tuple[ProviderError | None, float]:

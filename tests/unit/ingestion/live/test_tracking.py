@@ -10,6 +10,7 @@ import pytest
 from ingestion.errors import Malformed, Throttled, Unauthorised, Unavailable
 from ingestion.live.asking import Asking
 from ingestion.live.tracking import DRAWN_AT_ONCE, Tracking
+from ingestion.providers.base import Answer
 from ingestion.records.instruments import Instrument
 
 pytestmark = pytest.mark.unit
@@ -100,3 +101,43 @@ def test_of_a_crowd_of_new_symbols_a_few_are_drawn_at_once_and_the_poll_has_the_
     asyncio.run(run())
     assert described == names
     assert drawn == names[:DRAWN_AT_ONCE]
+
+
+def test_a_new_symbol_whose_chart_was_not_to_be_had_is_asked_for_again_and_once_it_is_there_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingestion.live.tracking.TABLE_POLL_S", 0.02)
+    # Added by the command line, which described it, while the service ran.
+    known = ("BTC-USD", "Bitcoin", "CRYPTOCURRENCY", "CCC", "24/7", "UTC", "USD", 2, True, "ok", 0, 0, False)
+    rows: list[tuple[Any, ...]] = []
+    asked: list[str] = []
+
+    def newest(symbol: str, _timeframe: str) -> Answer:
+        asked.append(symbol)
+        if len(asked) == 1:
+            raise Unavailable(f"{symbol}: timed out", 0.01)
+        return Answer(NOW_MS)
+
+    async def send(_record: object) -> None:
+        pass
+
+    database: Any = SimpleNamespace(run=lambda _sql, _parameters=(): list(rows))
+    stream: Any = SimpleNamespace(instruments={}, send=send)
+    provider: Any = SimpleNamespace(newest=newest)
+    tracking = Tracking(database, provider, Asking(lambda: NOW_MS, random.Random(7)), stream, "yahoo", lambda: NOW_MS)
+
+    async def run() -> None:
+        tasks = [asyncio.create_task(work) for work in (tracking.follow_table(), tracking.welcome_new())]
+        async with asyncio.timeout(10):
+            while tracking.tracked is None:
+                await asyncio.sleep(0.01)
+            rows.append(known)
+            while len(asked) < 2:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+    assert asked == ["BTC-USD", "BTC-USD"]
