@@ -8,6 +8,9 @@ from dags.database import connected
 SILENT_AFTER_S = 60.0
 # The clock moves the offsets every second while the feed is connected.
 STALE_AFTER_S = 180.0
+# What stands still in these has a reason of its own: it waits for another part, or its start takes long (a recomputation of all
+# that is stored, a busy machine) and would only begin anew.
+PATIENT = frozenset({"waiting", "starting"})
 # A restart that did not help is not repeated at once.
 ORDER_AGAIN_AFTER_S = 900.0
 
@@ -56,7 +59,7 @@ def complaint(seen: Observation) -> Complaint | None:
         return Complaint("spark", "the stream has not committed anything yet")
     if seen.offsets_age_s > STALE_AFTER_S:
         sentence = f"the stream's last commit was {seen.offsets_age_s:.0f} s ago while the feed runs ({feed_detail})"
-        return Complaint("spark", sentence, restart_helps=seen.services["spark"][0] != "waiting")
+        return Complaint("spark", sentence, restart_helps=seen.services["spark"][0] not in PATIENT)
     if seen.behind_s is not None and seen.behind_s > STALE_AFTER_S:
         # It commits, and will catch up; a restart would only cost it time.
         return Complaint("spark", f"the stream is {seen.behind_s:.0f} s behind the feed")

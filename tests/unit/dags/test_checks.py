@@ -20,6 +20,8 @@ FINE = {"spark": ("ok", "", 2.0), "ingestion": ("ok", "5 symbols", 1.0)}
         # What was stopped on purpose stays stopped, what waits for PostgreSQL waits.
         (Observation({**FINE, "spark": ("stopped", "", 400.0)}, 1.0, 2.0), "spark", "not reported for 400 s", False),
         (Observation({**FINE, "spark": ("waiting", "", 1.0)}, 700.0, 2.0), "spark", "700 s ago", False),
+        # What still starts would only start anew.
+        (Observation({**FINE, "spark": ("starting", "", 1.0)}, 700.0, 2.0), "spark", "700 s ago", False),
     ],
 )
 def test_a_complaint_is_one_sentence_that_names_the_part(
