@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from dags.commands import ledger_command
-from dags.policy import HISTORY_POOL, LEDGER, OWNER, START, deadline, retry_policy
+from dags.policy import LEDGER, OWNER, REPAIR_POOL, START, deadline, retry_policy
 
 DEADLINE_S = 480
 
@@ -34,7 +34,7 @@ def gap_repair() -> None:
         retries=1,
         retry_policy=retry_policy(None),
         execution_timeout=timedelta(minutes=12),
-        pool=HISTORY_POOL,
+        pool=REPAIR_POOL,
         outlets=[LEDGER],
     )
     def keep_ledger(params: dict[str, Any] | None = None) -> dict[str, object]:

@@ -16,8 +16,10 @@ OWNER = "candlestream"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Who asks the provider waits for a place (dags/pools.json): one at a time for history, so that the minute poll keeps its share of
-# the budget, and one for minutes, so that no second poller spends it twice.
+# the budget, and one for minutes, so that no second poller spends it twice. The ledger has a place of its own: a backfill of
+# hundreds of symbols takes hours, and what is missing meanwhile is to be told and repaired.
 HISTORY_POOL = "history"
+REPAIR_POOL = "repair"
 MINUTES_POOL = "minutes"
 
 # The gap ledger is up to date; reports of sessions that closed are written.

@@ -36,9 +36,9 @@ def environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
         "CORE__DAGS_FOLDER": REPO / "dags",
         "CORE__LOAD_EXAMPLES": False,
         "CORE__EXECUTOR": "LocalExecutor",
-        # Three tasks at a time (the poller, one that asks for history, one that looks after things), and no more idle workers than
-        # that: 32 are the default.
-        "CORE__PARALLELISM": 3,
+        # Four tasks at a time (the poller, one that asks for history, the ledger, one that looks after things), and no more idle
+        # workers than that: 32 are the default.
+        "CORE__PARALLELISM": 4,
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": 2,
         # A task that could not even begin (the machine was busy) is tried again soon, not after the five minutes of the default.
         "CORE__DEFAULT_TASK_RETRY_DELAY": 30,

@@ -28,7 +28,7 @@ EXPECTED = {
     "maintenance",
 }
 # What asks the provider, and the pool in which it does.
-ASKS = {"poll": "minutes", "backfill": "history", "gap_repair": "history", "corporate_actions": "history"}
+ASKS = {"poll": "minutes", "backfill": "history", "gap_repair": "repair", "corporate_actions": "history"}
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +81,10 @@ def test_one_task_at_a_time_asks_the_provider_for_history_and_one_polls(bag: Any
     for dag in bag.dags.values():
         for task in dag.tasks:
             assert task.pool == ASKS.get(dag.dag_id, "default_pool"), f"{dag.dag_id}.{task.task_id}"
-    assert {name: pool["slots"] for name, pool in pools.items()} == {"history": 1, "minutes": 1}
+    assert {name: pool["slots"] for name, pool in pools.items()} == {"history": 1, "repair": 1, "minutes": 1}
 
 
-def test_the_poller_and_a_backfill_leave_a_place_to_what_looks_after_the_stream() -> None:
+def test_the_poller_the_ledger_and_a_backfill_leave_a_place_to_what_looks_after_the_stream() -> None:
     from stack.home import Home
     from stack.parts.airflow import environment
 
