@@ -186,7 +186,7 @@ def test_everything_that_can_be_wrong_is_kept_counted_and_mended_with_its_first_
         path.write_text(json.dumps(body | {"fetched_ms": 1}))
         if case.reason != Reason.UNKNOWN_SYMBOL:
             edited = argparse.Namespace(set=None, file=path)
-            letter_commands.edit(database, by_payload[payload], edited, Console(quiet=True))
+            letter_commands.edit(database, by_payload[payload], payload, edited, Console(quiet=True))
     ingestion = Ingestion(stream.environment, stream.database, stream.bootstrap, stream.prefix, tmp_path)
     _, summary, log = ingestion.command("dead-letters", "replay", "--json", "--all")
     assert (summary["sent"], summary["refused"], summary["failed"]) == (len(CASES), 0, 0), log
