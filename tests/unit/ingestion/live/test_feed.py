@@ -1,99 +1,17 @@
-"""The supervisor against a real WebSocket server on this machine that closes, aborts, falls silent and talks nonsense."""
+"""The supervisor against a real WebSocket server on this machine that closes, aborts and talks nonsense."""
 
 import asyncio
 import json
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, ClassVar
 
 import pytest
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
 from ingestion.live import feed as feed_module
-from ingestion.live.feed import Feed, FeedLost
-from ingestion.providers.base import MalformedFrame, Quote, Reach
+from ingestion.live.feed import FeedLost
+from tests.unit.ingestion.live.feed_server import Watched, against
 
-pytestmark = [pytest.mark.unit, pytest.mark.slow]
-
-Handler = Callable[[ServerConnection], Awaitable[None]]
-
-
-class Provider:
-    """The feed's part of a provider: a frame is the price."""
-
-    title = "Test"
-    reach: ClassVar[dict[str, Reach]] = {}
-
-    def __init__(self, port: int) -> None:
-        self.feed_url = f"ws://127.0.0.1:{port}/"
-
-    def subscribe(self, symbols: Iterable[str]) -> str:
-        return json.dumps({"subscribe": sorted(symbols)})
-
-    def unsubscribe(self, symbols: Iterable[str]) -> str:
-        return json.dumps({"unsubscribe": sorted(symbols)})
-
-    def decode(self, frame: str | bytes) -> Quote | None:
-        raise MalformedFrame
-
-
-class Watched:
-    """A feed with what it reported, run for as long as a test needs."""
-
-    def __init__(self, port: int, **options: Any) -> None:
-        self.symbols = frozenset({"A", "B"})
-        self.frames: list[str | bytes] = []
-        self.lost: list[tuple[str, int]] = []
-        self.connected: list[int] = []
-        self.feed = Feed(
-            Provider(port),  # type: ignore[arg-type]
-            lambda: self.symbols,
-            options.get("expects_data", lambda _ms: True),
-            options.get("on_frame", self.keep),
-            lambda reason, _sentence, proven_ms: self.lost.append((reason, proven_ms)),
-            self.connected.append,
-            options.get("silence_timeout_s", 60.0),
-            lambda: time.time_ns() // 1_000_000,
-            random.Random(1),
-        )
-
-    async def keep(self, frame: str | bytes, _received_ms: int) -> None:
-        self.frames.append(frame)
-
-    async def until(self, condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-        task = asyncio.create_task(self.feed.run())
-        try:
-            async with asyncio.timeout(limit_s):
-                while not condition():
-                    await asyncio.sleep(0.01)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "ws_proxy", "WS_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(feed_module, "BEAT_S", 0.05)
-    monkeypatch.setattr(feed_module, "PONG_TIMEOUT_S", 0.3)
-
-
-async def serving(handler: Handler) -> tuple[Server, int]:
-    server = await serve(handler, "127.0.0.1", 0, close_timeout=0.2)
-    return server, next(iter(server.sockets)).getsockname()[1]
-
-
-def against(handler: Handler, scenario: Callable[[int], Awaitable[None]]) -> None:
-    async def run() -> None:
-        server, port = await serving(handler)
-        try:
-            await scenario(port)
-        finally:
-            server.close()
-
-    asyncio.run(run())
+pytestmark = [pytest.mark.unit, pytest.mark.slow, pytest.mark.usefixtures("quick_feed")]
 
 
 def test_it_subscribes_and_hands_on_frames_in_order() -> None:
@@ -206,69 +124,6 @@ def test_nobody_there_is_said_and_tried_again() -> None:
         assert "next try in" in watched.feed.state
 
     asyncio.run(scenario())
-
-
-def test_a_feed_that_is_silent_while_an_exchange_is_open_is_left() -> None:
-    async def handler(socket: ServerConnection) -> None:
-        await socket.recv()
-        await socket.send("the last word")
-        await socket.wait_closed()
-
-    async def scenario(port: int) -> None:
-        watched = Watched(port, silence_timeout_s=0.3)
-        await watched.until(lambda: len(watched.lost) == 1)
-        [(reason, proven_ms)] = watched.lost
-        # What the pongs proved is not believed any more: the hole begins with the last frame.
-        assert reason == "silent"
-        assert proven_ms - watched.connected[0] < 250
-
-    against(handler, scenario)
-
-
-def test_silence_is_golden_while_all_exchanges_are_closed() -> None:
-    async def handler(socket: ServerConnection) -> None:
-        await socket.recv()
-        await socket.wait_closed()
-
-    async def scenario(port: int) -> None:
-        watched = Watched(port, silence_timeout_s=0.1, expects_data=lambda _ms: False)
-        started_s = time.monotonic()
-        await watched.until(lambda: time.monotonic() - started_s > 1.0)
-        assert watched.lost == []
-
-    against(handler, scenario)
-
-
-def test_a_peer_that_answers_no_ping_is_dead() -> None:
-    async def handler(socket: ServerConnection) -> None:
-        await socket.recv()
-        socket.transport.pause_reading()
-        await asyncio.sleep(5)
-
-    async def scenario(port: int) -> None:
-        watched = Watched(port)
-        await watched.until(lambda: len(watched.lost) == 1)
-        assert watched.lost[0][0] == "dead"
-
-    against(handler, scenario)
-
-
-def test_a_quiet_feed_is_proven_by_its_pongs() -> None:
-    async def handler(socket: ServerConnection) -> None:
-        await socket.recv()
-        await socket.wait_closed()
-
-    async def scenario(port: int) -> None:
-        watched = Watched(port)
-
-        def is_proven() -> bool:
-            link = watched.feed.link
-            return link is not None and link.proven_ms - link.since_ms > 500
-
-        await watched.until(is_proven)
-        assert watched.lost == []
-
-    against(handler, scenario)
 
 
 def test_symbols_that_come_and_go_are_subscribed_and_unsubscribed() -> None:
