@@ -1,5 +1,6 @@
 """Where what people read is written."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,17 @@ def progress(title: str) -> Iterator[Callable[[float, str], None]]:
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
-    drawn_on = Console(soft_wrap=True, stderr=True)
-    with Progress(*columns, console=drawn_on, disable=not sys.stderr.isatty()) as bar:
+    drawn_on, stderr = Console(soft_wrap=True, stderr=True), sys.stderr
+    logs = [
+        one for one in logging.getLogger().handlers if isinstance(one, logging.StreamHandler) and one.stream is stderr
+    ]
+    with Progress(*columns, console=drawn_on, disable=not stderr.isatty()) as bar:
         task = bar.add_task(title, total=1.0)
-        yield lambda done, said: bar.update(task, completed=done, description=said)
+        for handler in logs:
+            # What rich puts in its place writes above the bar.
+            handler.setStream(sys.stderr)
+        try:
+            yield lambda done, said: bar.update(task, completed=done, description=said)
+        finally:
+            for handler in logs:
+                handler.setStream(stderr)
