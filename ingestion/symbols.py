@@ -13,7 +13,11 @@ from ingestion.errors import IngestionError, NotTracked, ProviderError, Throttle
 from ingestion.poll.standing import standing
 from ingestion.providers.base import Provider
 from ingestion.records.instruments import Instrument
+from ingestion.requesting.retries import briefly
 from market.calendars import session_at
+
+# How long a provider that is away is tried again for somebody who waits at a terminal.
+RETRY_S = 5.0
 
 LIST = """
 SELECT i.symbol, i.name, i.instrument_type, i.exchange, i.calendar, i.currency, i.price_precision, i.state, i.state_detail,
@@ -55,7 +59,7 @@ def add(
             console.print(f"{symbol} is tracked already: {described(entry.instrument)}", markup=False, highlight=False)
             continue
         try:
-            instrument = provider().describe(symbol)
+            instrument = briefly(lambda: provider().describe(symbol), RETRY_S)  # noqa: B023
         except UnknownSymbol as error:
             failure = UnknownSymbol(capital(f"{provider().title} knows no symbol {symbol}: {error.said}"))
         except ProviderError as error:
