@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterator
 
+import psycopg2
 import pytest
+from psycopg2.extensions import cursor
 
 from stack.chaos.parts import Parts, running_parts
 from tests.embedded import Database, jar_home
@@ -22,3 +24,13 @@ def chaos_parts() -> Iterator[Parts]:
     """A PostgreSQL and a broker that a test may kill."""
     with running_parts(jar_home()) as parts:
         yield parts
+
+
+@pytest.fixture
+def write(postgres: Database) -> Iterator[cursor]:
+    """A cursor of the writer; each statement is committed."""
+    connection = psycopg2.connect(postgres.writer)
+    connection.autocommit = True
+    with connection.cursor() as cur:
+        yield cur
+    connection.close()

@@ -1,24 +1,17 @@
-"""A real PostgreSQL, and the environment in which tasks find it."""
+"""A real PostgreSQL, where tasks find it by their environment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import psycopg2
 import pytest
 from psycopg2.extensions import cursor
 
 from tests.embedded import Database
 
 
-@pytest.fixture
-def write(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[cursor]:
-    """A cursor of the writer; each statement is committed."""
+@pytest.fixture(autouse=True)
+def environment(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDLESTREAM_DATABASE_URL", postgres.writer)
-    connection = psycopg2.connect(postgres.writer)
-    connection.autocommit = True
-    with connection.cursor() as cur:
-        yield cur
-    connection.close()
 
 
 @pytest.fixture
