@@ -53,5 +53,5 @@ def minutes_of(piece: Covered) -> range:
 
 
 def is_thin(minutes: Sequence[int], given: set[int]) -> bool:
-    """Whether less than half of them are given."""
+    """Whether less than the least share of them is given."""
     return sum(minute in given for minute in minutes) < LEAST_SHARE * len(minutes)

@@ -104,8 +104,8 @@ def backfill(
     show: Show = unseen,
 ) -> tuple[Summary, ProviderError | None]:
     """Fetches what is missing (or everything). Returns what it did, and the error that ended it early or left series without an
-    answer. `show` is told the share that is done and a word about it, after each series. Raises `BadConfiguration` for a request
-    that no answer could fulfil."""
+    answer. `show` is told the share that is done and a word about it, before each series and at the end. Raises `BadConfiguration`
+    for a request that no answer could fulfil."""
     check(request, provider)
     started_s = time.monotonic()
     run = Backfill(database, provider, publisher, source, request, now_ms, show)

@@ -142,18 +142,16 @@ class Look:
         answer = briefly(lambda: work.ask(self._provider), RETRY_S)
         if not answer.rows and is_long_open(instrument, self._now_ms()):
             raise Malformed(f"{symbol} {timeframe}: no rows, while its exchange is open")
-        pieces: list[Covered] = []
+        records = records_of(answer, instrument, timeframe, self._source, SplitFactors(answer.splits))
+        doubted, doubt = keep_believed(self._database, records, answer.splits, symbol, answer.asked_ms)
         sparse = ""
         if timeframe == "1m":
             since_ms, calendar = work.since_ms, instrument.calendar
             pieces = of_newest(answer, calendar) if since_ms is None else of_window(answer, calendar, since_ms, None)
             pieces, sparse = believed(self._database, symbol, answer, pieces)
-        records = records_of(answer, instrument, timeframe, self._source, SplitFactors(answer.splits))
-        doubted, doubt = keep_believed(self._database, records, answer.splits, symbol, answer.asked_ms)
+            self._covered[symbol] = spoken_for(pieces, doubted)
         if doubt or sparse:
             summary.failed.append(f"{symbol} {timeframe}")
-        if timeframe == "1m":
-            self._covered[symbol] = spoken_for(pieces, doubted)
         if not records.bars and not records.dead_letters:
             return
         if timeframe == "1d":

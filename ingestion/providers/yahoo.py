@@ -45,7 +45,7 @@ CURLS_ADVICE = re.compile(r"\.? *See https?://\S*curl\.se/.*$")
 FEWEST_WITHOUT_PRICES, FEWEST_DAYS_WITHOUT_PRICES = 10, 2
 # What an exchange's zone and that of the calendar that it is given may be apart: an index of Chicago, spot FX of London.
 MOST_APART = timedelta(hours=1)
-DECIMALS = 2
+USUAL_DECIMALS = 2
 # PricingData.market_hours: 0 before the open, 1 regular, 2 after the close, 3 overnight.
 BEFORE_OPEN, REGULAR = 0, 1
 
@@ -258,7 +258,7 @@ def instrument_of(symbol: str, meta: dict[str, Any], frame: pd.DataFrame) -> Ins
         calendar=calendar_for(exchange, kind),
         timezone=ZoneInfo(str(meta["exchangeTimezoneName"])).key,
         currency=str(meta.get("currency") or ""),
-        price_precision=max(0, min(MOST_DECIMALS, DECIMALS if decimals is None else int(decimals))),
+        price_precision=max(0, min(MOST_DECIMALS, USUAL_DECIMALS if decimals is None else int(decimals))),
         # Of an index only its rows tell.
         has_volume=kind != "CURRENCY" and (kind != "INDEX" or bool((frame["Volume"] > 0).any())),
     )

@@ -1,10 +1,8 @@
 """The formulas of docs/quality.md, worked out by hand."""
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import psycopg2
 import pytest
 from psycopg2.extensions import cursor
 
@@ -21,15 +19,6 @@ NONE = dict.fromkeys(
 )
 SCORE = """SELECT completeness, consistency, validity, timeliness, uniqueness, score, worst FROM v1.quality_scores
            WHERE symbol = 'AAPL'"""
-
-
-@pytest.fixture
-def write(postgres: Database) -> Iterator[cursor]:
-    connection = psycopg2.connect(postgres.writer)
-    connection.autocommit = True
-    with connection.cursor() as cur:
-        yield cur
-    connection.close()
 
 
 def score(write: cursor, ledger: dict[str, Any], counted: dict[str, int] | None) -> tuple[Any, ...]:
